@@ -1,0 +1,1 @@
+"""What every process of dubq agrees on: pure values and rules, standard library only."""

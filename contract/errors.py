@@ -1,0 +1,245 @@
+"""The tree of errors. `code` is an error's name on the wire and never changes; facts are attributes.
+
+A class that has a `status` can be an HTTP answer; the client raises the same class again by its code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .job import Job
+    from .states import State
+
+
+class DubqError(Exception):
+    """Root of every error that dubq raises on purpose."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int | None] = None
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str = "", *, job_id: str | None = None, job: Job | None = None) -> None:
+        """`job` is what was last known of the job that this is about, if anything was."""
+        super().__init__(message or type(self).title)
+        self.job_id = job_id or (job.job_id if job else None)
+        self.job = job
+
+
+class SettingsError(DubqError):
+    """The environment does not describe a service that can run; `problems` has all that is wrong."""
+
+    code = "bad_settings"
+    title = "The settings are wrong"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+# Requests that are refused. Nothing was changed.
+
+
+class RequestError(DubqError):
+    """The service refused the request and changed nothing."""
+
+    status = 400
+    code = "bad_request"
+    title = "The request cannot be understood"
+
+
+class NotJsonError(RequestError):
+    """The body is not JSON, or not a JSON object."""
+
+    code = "not_json"
+    title = "The body is not a JSON object"
+
+
+class AuthenticationError(RequestError):
+    """No token, or one that the service does not know."""
+
+    status = 401
+    code = "unauthenticated"
+    title = "A valid token is needed"
+
+
+class ForbiddenError(RequestError):
+    """The token is good, but not for this."""
+
+    status = 403
+    code = "forbidden"
+    title = "This token may not do that"
+
+
+class JobNotFoundError(RequestError):
+    """There is no such job for this caller: never made, expired, or somebody else's."""
+
+    status = 404
+    code = "job_not_found"
+    title = "There is no such job"
+
+
+class RouteNotFoundError(RequestError):
+    """The service has nothing at this address."""
+
+    status = 404
+    code = "not_found"
+    title = "There is nothing here"
+
+
+class MethodNotAllowedError(RequestError):
+    """The address exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "This method is not for this address"
+
+
+class IllegalTransitionError(RequestError):
+    """The job's state does not allow this step; nothing was changed."""
+
+    status = 409
+    code = "illegal_transition"
+    title = "The job's state does not allow this"
+    old: State | None = None
+    new: State | None = None
+
+    def __init__(self, job: Job, new: State) -> None:
+        super().__init__(f"job {job.job_id} is {job.state} and cannot become {new}", job=job)
+        self.old, self.new = job.state, new
+
+
+class JobExistsError(RequestError):
+    """The job_id or Idempotency-Key has been used for a different submission; that job is untouched."""
+
+    status = 409
+    code = "job_exists"
+    title = "This job_id or Idempotency-Key belongs to another submission"
+
+
+class BodyTooLargeError(RequestError):
+    """The body is larger than the service reads."""
+
+    status = 413
+    code = "body_too_large"
+    title = "The body is too large"
+
+
+class MediaTypeError(RequestError):
+    """The body is not declared as JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "The body has to be application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing wrong with a request: where (a JSON pointer, RFC 6901, or a parameter's name) and what."""
+
+    pointer: str
+    message: str
+
+
+class InvalidFieldsError(RequestError):
+    """Fields or parameters are wrong; `errors` names each of them."""
+
+    status = 422
+    code = "invalid_fields"
+    title = "A field is wrong"
+
+    def __init__(self, errors: Sequence[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{each.pointer or '/'}: {each.message}" for each in errors))
+        self.errors = tuple(errors)
+
+
+class RateLimitedError(RequestError):
+    """Too many requests; the service says when to come back."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+    retryable = True
+
+
+class InternalError(DubqError):
+    """A fault of the service itself; its log has the details under the request's id."""
+
+    status = 500
+    code = "internal"
+    title = "The service made a mistake"
+
+
+class ServiceUnavailableError(DubqError):
+    """The service, or the Redis behind it, cannot be reached just now; what it accepted is kept."""
+
+    status = 503
+    code = "unavailable"
+    title = "The service cannot be reached just now"
+    retryable = True
+
+
+class StaleWriteError(DubqError):
+    """Somebody else has moved the job since it was read; nothing was written."""
+
+    code = "stale_write"
+    title = "The job has moved on"
+
+
+# How a wait can end without a completed job.
+
+
+class JobFailedError(DubqError):
+    """The job ended in `error`; `job.error` says why."""
+
+    code = "job_failed"
+    title = "The job failed"
+
+
+class JobCancelledError(DubqError):
+    """The job was cancelled."""
+
+    code = "job_cancelled"
+    title = "The job was cancelled"
+
+
+class WaitTimeoutError(DubqError, TimeoutError):
+    """The caller's patience ran out. The job itself goes on, and can be waited for again by its id."""
+
+    code = "wait_timeout"
+    title = "The wait timed out"
+
+
+def by_code(code: str) -> type[DubqError] | None:
+    """Return the class whose `code` this is, or None."""
+    return next((each for each in _descendants(DubqError) if each.__dict__.get("code") == code), None)
+
+
+def revive(problem: dict[str, Any], *, job_id: str | None, job: Job | None) -> DubqError:
+    """Make the error again that a problem document (RFC 9457) speaks of.
+
+    Codes that this version does not know become the RequestError or ServiceUnavailableError of their status.
+    """
+    kind = by_code(str(problem.get("code"))) or _by_status(int(problem.get("status", 500)))
+    if kind is InvalidFieldsError:
+        raw = problem.get("errors", [])
+        return InvalidFieldsError([FieldProblem(str(each["pointer"]), str(each["message"])) for each in raw])
+    error = kind.__new__(kind)
+    DubqError.__init__(error, str(problem.get("detail") or kind.title), job_id=job_id, job=job)
+    return error
+
+
+def _by_status(status: int) -> type[DubqError]:
+    """Return the most general class for an HTTP status from 400 on."""
+    exact = (each for each in _descendants(DubqError) if each.status == status)
+    return next(exact, RequestError if status < InternalError.status else ServiceUnavailableError)
+
+
+def _descendants(kind: type[DubqError]) -> Iterator[type[DubqError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)

@@ -1,0 +1,134 @@
+"""The job document: one frozen value, the same in HTTP answers, Redis messages, events and the client."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from .states import Result, State
+
+STAGES: Final = ("fetch", "transcribe", "translate", "voice", "lipsync", "render")
+"""What a translation passes through, in this order."""
+
+
+class Priority(StrEnum):
+    """How urgent the caller says the job is."""
+
+    HIGH = "high"
+    DEFAULT = "default"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where a completed job's results are."""
+
+    video_url: str
+    captions_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a job ended in `error`; `retryable` says whether the same submission may well succeed later."""
+
+    code: str
+    message: str
+    stage: str | None = None
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eta:
+    """Seconds from now until the job is final, as quantiles of what the service expects."""
+
+    p10_s: float
+    p50_s: float
+    p90_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job at one moment; `seq` (1, 2, 3… without gaps) says which. Times are aware, in UTC."""
+
+    job_id: str
+    client_id: str
+    state: State
+    seq: int
+    stage: str | None = None
+    progress: float = 0.0
+    attempt: int = 1
+    max_attempts: int = 3
+    video_url: str
+    title: str | None = None
+    source_language: str | None = None
+    target_language: str | None = None
+    video_duration_s: float | None = None
+    priority: Priority = Priority.DEFAULT
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    callback_url: str | None = None
+    output: Output | None = None
+    error: Failure | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    updated_at: datetime
+    position: int | None = None
+    eta: Eta | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has reached a final state."""
+        return self.state.is_final
+
+    @property
+    def result(self) -> Result:
+        """The single word of the status API: `pending`, or how the job ended."""
+        return self.state.result
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the document as JSON types, with `result` and `done` computed."""
+        wire = {name: _to_json(getattr(self, name)) for name in _NAMES}
+        return wire | {"result": self.result.value, "done": self.done}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        """Read a document; fields that this version does not know are ignored.
+
+        Raises KeyError, TypeError or ValueError where the document is none.
+        """
+        known = {name: wire[name] for name in _NAMES if name in wire}
+        return cls(**{name: _from_json(name, value) for name, value in known.items()})
+
+
+_NAMES: Final = tuple(each.name for each in fields(Job))
+_TIMES: Final = frozenset({"created_at", "started_at", "finished_at", "updated_at"})
+_PARTS: Final = {"output": Output, "error": Failure, "eta": Eta}
+
+
+def to_rfc3339(moment: datetime) -> str:
+    """Write an aware time in UTC with milliseconds and `Z`. Source: RFC 3339."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, datetime):
+        return to_rfc3339(value)
+    if isinstance(value, (Output, Failure, Eta)):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _from_json(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _TIMES:
+        return datetime.fromisoformat(value)
+    if name in _PARTS:
+        part = _PARTS[name]
+        return part(**{each.name: value[each.name] for each in fields(part) if each.name in value})
+    if name == "state":
+        return State(value)
+    return Priority(value) if name == "priority" else value

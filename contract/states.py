@@ -1,0 +1,69 @@
+"""A job's states and the one table of legal moves; everything else about states is computed from it."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Result(StrEnum):
+    """The word that the single-job status API has always used."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no move leads out of this state (a reset starts the job again instead)."""
+        return not NEXT[self]
+
+    @property
+    def result(self) -> Result:
+        """`pending` until the job is final, then the state's own word."""
+        return Result(self.value) if self.is_final else Result.PENDING
+
+
+NEXT: Final[Mapping[State, AbstractSet[State]]] = MappingProxyType(
+    {
+        State.QUEUED: frozenset(
+            {
+                State.RUNNING,
+                State.CANCELLED,
+                State.ERROR,  # too long in the queue
+            }
+        ),
+        State.RUNNING: frozenset(
+            {
+                State.RUNNING,  # progress
+                State.QUEUED,  # retry, or its worker was lost
+                State.COMPLETED,
+                State.ERROR,
+                State.CANCELLED,
+            }
+        ),
+        State.COMPLETED: frozenset(),
+        State.ERROR: frozenset(),
+        State.CANCELLED: frozenset(),
+    }
+)
+
+
+def diagram() -> str:
+    """Return the table of moves as a Mermaid state diagram, for docs/architecture.md."""
+    lines = ["stateDiagram-v2", "    [*] --> queued"]
+    lines += [f"    {old} --> {new}" for old in State for new in State if new in NEXT[old]]
+    lines += [f"    {state} --> [*]" for state in State if state.is_final]
+    return "\n".join(lines) + "\n"
