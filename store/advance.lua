@@ -1,0 +1,41 @@
+-- Write one change of a job, with everything that belongs to it, or nothing at all.
+--
+-- The caller has read version ARGV[1] and decided on its grounds. If that version still stands, the decision does.
+-- Sent twice (an answer was lost), the second time changes nothing and is answered like the first.
+--
+-- KEYS: 1 the record, 2 the index of queued jobs
+-- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
+--       4 job_id, 5 channel, 6 feed, 7 feed length, 8 counter that numbers a new job ('' = not new),
+--       9… commands, each as: how many words, word, word…
+-- Returns 1 if the change stands, 0 if it was refused.
+local record, document = KEYS[1], ARGV[3]
+local version = redis.call('HGET', record, 'version') or ''
+
+if version ~= ARGV[1] then
+  if version == ARGV[2] and redis.call('HGET', record, 'document') == document then
+    return 1
+  end
+  return 0
+end
+
+redis.call('HSET', record, 'version', ARGV[2])
+if ARGV[8] ~= '' then
+  redis.call('HSET', record, 'number', redis.call('INCR', ARGV[8]))
+end
+
+local at = 9
+while at <= #ARGV do
+  local words = tonumber(ARGV[at])
+  redis.call(unpack(ARGV, at + 1, at + words))
+  at = at + words + 1
+end
+
+if document ~= '' then
+  redis.call('HSET', record, 'document', document)
+  -- the live fields are not stored: they are true only at the moment of telling
+  local position = redis.call('ZRANK', KEYS[2], ARGV[4]) or 'null'
+  local told = string.sub(document, 1, -2) .. ',"position":' .. position .. ',"eta":null}'
+  redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)
+  redis.call('PUBLISH', ARGV[5], told)
+end
+return 1

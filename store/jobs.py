@@ -1,0 +1,155 @@
+"""What a service that serves clients does with jobs: make, read, list, cancel, reset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from contract import moves
+from contract.errors import JobExistsError, JobNotFoundError, StaleWriteError
+from contract.job import Job
+from contract.states import State
+
+from . import keys
+from .ledger import Ledger
+from .listing import Cursor, Page, scan
+from .records import Record, fetch, fetch_one
+
+IDEMPOTENCY_S: Final = 86_400
+"""How long an Idempotency-Key is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A submission's job as it is now, and whether this very call made it."""
+
+    job: Job
+    is_new: bool
+
+
+class JobStore:
+    """The jobs, as the API sees them: always for one client, to whom others' jobs do not exist.
+
+    Redis' own errors pass through; nothing is half done when one is raised.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger, self._redis = ledger, ledger.redis
+
+    def create(
+        self,
+        job: Job,
+        *,
+        fingerprint: str,
+        simulate: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        id_is_chosen: bool = False,
+    ) -> Created:
+        """Accept a new job, or return the one that the same submission has made before.
+
+        `fingerprint` stands for everything that was submitted. With an `idempotency_key` that is known already
+        the job takes the id that the key is bound to, unless the caller has chosen its id (`id_is_chosen`).
+        Raises JobExistsError if the job_id or the key belongs to another submission.
+        """
+        if idempotency_key is None:
+            return self._create(job, fingerprint, simulate)
+        key = keys.idempotency(job.client_id, idempotency_key)
+        held = self._redis.set(key, job.job_id, nx=True, get=True, ex=IDEMPOTENCY_S)
+        bound = held.decode() if isinstance(held, bytes) else job.job_id
+        if id_is_chosen and bound != job.job_id:
+            raise JobExistsError(f"this Idempotency-Key belongs to job {bound}", job_id=bound)
+        try:
+            return self._create(replace(job, job_id=bound), fingerprint, simulate)
+        except JobExistsError:
+            if held is None:  # a refusal leaves nothing behind
+                self._redis.delete(key)
+            raise
+
+    def read(self, job_id: str, client_id: str) -> Job:
+        """Return one job. Raises JobNotFoundError."""
+        return self._record(job_id, client_id).job
+
+    def read_many(self, job_ids: Sequence[str], client_id: str) -> list[Job]:
+        """Return those of the jobs that exist, in the order asked for."""
+        found = fetch(self._redis, list(job_ids))
+        return [record.job for record in found if record is not None and record.job.client_id == client_id]
+
+    def list(
+        self,
+        client_id: str,
+        *,
+        state: State | None = None,
+        target_language: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return the client's jobs, newest first. Raises InvalidFieldsError for a cursor that is none of ours."""
+
+        def fits(job: Job) -> bool:
+            # a job may move on between the reading of the index and of its record
+            return (state is None or job.state is state) and target_language in (None, job.target_language)
+
+        start = Cursor.parse(cursor) if cursor else None
+        return scan(self._redis, keys.listing(client_id, state), start, limit, fits)
+
+    def cancel(self, job_id: str, client_id: str) -> Job:
+        """Ask a job to end: a queued one does at once, a running one when its worker hears of it.
+
+        A cancelled job is returned as it is. Raises JobNotFoundError, or IllegalTransitionError in another
+        final state.
+        """
+        while True:
+            record = self._record(job_id, client_id)
+            running = record.job.state is State.RUNNING
+            if record.job.state is State.CANCELLED or (running and record.cancel_requested):
+                return record.job
+            try:
+                if running:
+                    self._ledger.ask_to_cancel(record)
+                    return record.job
+                return self._ledger.move(record, moves.cancel(record.job, self._ledger.clock())).job
+            except StaleWriteError:
+                continue  # it has moved on meanwhile: decide again
+
+    def reset(self, job_id: str, client_id: str) -> Job:
+        """Run a finished job again from its start. Raises JobNotFoundError, or IllegalTransitionError."""
+        while True:
+            record = self._record(job_id, client_id)
+            try:
+                self._ledger.move(record, moves.reset(record.job, self._ledger.clock()))
+            except StaleWriteError:
+                continue
+            return self.read(job_id, client_id)
+
+    def single(self, client_id: str) -> str | None:
+        """Return the job_id that the client's single-job status speaks of, if it was ever set."""
+        held = self._redis.get(keys.single(client_id))
+        return held.decode() if isinstance(held, bytes) else None
+
+    def claim_single(self, client_id: str, job_id: str, *, instead_of: str | None) -> str:
+        """Make `job_id` the single job unless somebody else has just done so; return the one that holds."""
+        with self._redis.pipeline() as pipe:
+            if instead_of is not None:
+                pipe.delete(keys.single(client_id))
+            pipe.set(keys.single(client_id), job_id, nx=True)
+            pipe.get(keys.single(client_id))
+            return str(pipe.execute()[-1].decode())
+
+    def set_single(self, client_id: str, job_id: str) -> None:
+        """Make `job_id` the single job, whatever was before."""
+        self._redis.set(keys.single(client_id), job_id)
+
+    def _record(self, job_id: str, client_id: str) -> Record:
+        record = fetch_one(self._redis, job_id)
+        if record.job.client_id != client_id:
+            raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
+        return record
+
+    def _create(self, job: Job, fingerprint: str, simulate: dict[str, Any] | None) -> Created:
+        try:
+            self._ledger.create(job, fingerprint=fingerprint, simulate=simulate)
+        except StaleWriteError:
+            (record,) = fetch(self._redis, [job.job_id])
+            if record is None or (record.fingerprint, record.job.client_id) != (fingerprint, job.client_id):
+                raise JobExistsError(f"another submission has made job {job.job_id}", job_id=job.job_id) from None
+            return Created(record.job, is_new=False)
+        return Created(self.read(job.job_id, job.client_id), is_new=True)

@@ -1,0 +1,55 @@
+"""Every key and channel that dubq has in Redis (RQ's own begin with `rq:`)."""
+
+import hashlib
+from typing import Final
+
+from contract.states import State
+
+QUEUED: Final = "dubq:queued"
+"""Sorted set: job_id by the time (ms) it was queued; a rank is a position."""
+RUNNING: Final = "dubq:running"
+"""Sorted set: job_id by the time (ms) its worker's lease ends."""
+DUE: Final = "dubq:due"
+"""Sorted set: job_id by the time (ms) its next attempt may be queued."""
+FINISHED: Final = "dubq:finished"
+"""Sorted set: job_id by the time (ms) it may be forgotten."""
+STRAYS: Final = "dubq:strays"
+"""Sorted set: job_id of a queued job that was seen in no queue, by the time (ms) it was first missed."""
+SWEEP: Final = "dubq:sweep"
+"""String, short-lived: somebody has swept just now."""
+
+
+def record(job_id: str) -> str:
+    """Hash: the document and what only the service knows of the job."""
+    return f"dubq:job:{job_id}"
+
+
+def listing(client_id: str, state: State | None = None) -> str:
+    """Sorted set: a client's jobs (all, or those in one state) by the time (ms) they were made."""
+    return f"dubq:jobs:{client_id}" + (f":{state}" if state else "")
+
+
+def feed(client_id: str) -> str:
+    """Stream: every change of a client's jobs, oldest first, capped."""
+    return f"dubq:feed:{client_id}"
+
+
+def channel(client_id: str, job_id: str) -> str:
+    """Channel on which every change of one job is published."""
+    return f"dubq:events:{client_id}:{job_id}"
+
+
+def ordinal(client_id: str) -> str:
+    """String: how many jobs the client has made."""
+    return f"dubq:ordinal:{client_id}"
+
+
+def single(client_id: str) -> str:
+    """String: the job_id that the single-job status API speaks of."""
+    return f"dubq:single:{client_id}"
+
+
+def idempotency(client_id: str, key: str) -> str:
+    """String, a day long: the job_id that an Idempotency-Key stands for."""
+    # hashed: the key is the caller's text, of any length and alphabet
+    return f"dubq:idempotency:{client_id}:{hashlib.sha256(key.encode()).hexdigest()}"

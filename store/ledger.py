@@ -1,0 +1,147 @@
+"""The one way in which a job changes: compare the version, then write everything that belongs together."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+from redis.client import Pipeline
+from rq import Queue
+from rq.job import Job as RqJob
+from rq.serializers import JSONSerializer
+
+from contract.errors import StaleWriteError
+from contract.job import Job
+from contract.states import State
+
+from . import keys
+from .records import Record, document, now_utc, to_ms
+from .settings import StoreSettings
+
+TASK: Final = "worker.tasks.translate"
+QUEUE: Final = "default"
+RQ_TTL_S: Final = 300
+"""How long RQ keeps its own notes on a delivery that has ended: for `rq info` and dashboards alone."""
+
+ADVANCE: Final = (Path(__file__).parent / "advance.lua").read_text("utf-8")
+
+
+class Ledger:
+    """Writes changes of jobs. `clock` returns aware UTC times in whole milliseconds."""
+
+    def __init__(
+        self, connection: redis.Redis, settings: StoreSettings, clock: Callable[[], datetime] = now_utc
+    ) -> None:
+        self.redis, self.settings, self.clock = connection, settings, clock
+        self._advance = connection.register_script(ADVANCE)
+        self.queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+        # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
+        self.queue.redis_server_version = (7, 0, 0)
+
+    def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> None:
+        """Write a new job and put it into the queue. Raises StaleWriteError if its job_id is taken."""
+        pipe = self.redis.pipeline()
+        record = keys.record(job.job_id)
+        pipe.hset(record, "fingerprint", fingerprint)
+        if simulate is not None:
+            pipe.hset(record, "simulate", json.dumps(simulate))
+        pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
+        self._enter(pipe, job, pause_s=0)
+        self._commit(pipe, job, was="", becomes=str(job.seq), counter=keys.ordinal(job.client_id))
+
+    def move(self, old: Record, job: Job, *, pause_s: float = 0) -> Record:
+        """Write `job`, the next of `old`, and return it as a record; a queued job waits for `pause_s` first.
+
+        Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
+        """
+        pipe = self.redis.pipeline()
+        becomes = old.version_of(job)
+        run, round_ = old.run, old.round
+        if job.state is not old.job.state:
+            self._leave(pipe, old.job)
+            self._enter(pipe, job, pause_s=pause_s)
+            if job.state is State.RUNNING:
+                run = job.seq
+                pipe.hset(keys.record(job.job_id), "run", run)
+            if old.job.done:
+                round_ += 1
+                pipe.hset(keys.record(job.job_id), "round", round_)
+        self._commit(pipe, job, was=old.version, becomes=becomes)
+        return Record(
+            job=job, version=becomes, run=run, simulate=old.simulate,
+            number=old.number, round=round_, fingerprint=old.fingerprint,
+        )  # fmt: skip
+
+    def ask_to_cancel(self, old: Record) -> None:
+        """Note that the owner wants the running job to end. Raises StaleWriteError."""
+        self.annotate(old, self.redis.pipeline(), becomes=old.version_cancelling)
+
+    def annotate(self, old: Record, pipe: Pipeline, *, becomes: str | None = None) -> None:
+        """Run commands that are right as long as `old` stands, without changing the document.
+
+        Raises StaleWriteError, having run none of them, if it does not stand any more.
+        """
+        self._commit(pipe, old.job, was=old.version, becomes=becomes or old.version, told=False)
+
+    def enqueue(self, pipe: Pipeline, job: Job, *, at_front: bool = False) -> None:
+        """Add RQ's own commands for queueing `job` to `pipe`."""
+        pipe.delete(RqJob.key_for(job.job_id))  # notes on an earlier delivery, which would expire in the queue
+        delivery = self.queue.create_job(
+            TASK,
+            args=(job.job_id,),
+            job_id=job.job_id,
+            description=f"translate {job.job_id}",
+            timeout=int(self.settings.job_limit_s),
+            result_ttl=RQ_TTL_S,
+            failure_ttl=RQ_TTL_S,
+        )
+        self.queue.enqueue_job(delivery, pipeline=pipe, at_front=at_front)
+
+    def lease_end_ms(self) -> int:
+        """Return the time (ms) until which a worker that speaks up now holds its job."""
+        return to_ms(self.clock() + timedelta(seconds=self.settings.lease_s))
+
+    def _leave(self, pipe: Pipeline, job: Job) -> None:
+        """Take `job` out of the indexes of the state that it is in."""
+        pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
+        if job.state is State.QUEUED:
+            for index in (keys.QUEUED, keys.DUE, keys.STRAYS):
+                pipe.zrem(index, job.job_id)
+        elif job.state is State.RUNNING:
+            pipe.zrem(keys.RUNNING, job.job_id)
+        else:
+            pipe.zrem(keys.FINISHED, job.job_id)
+
+    def _enter(self, pipe: Pipeline, job: Job, *, pause_s: float) -> None:
+        """Put `job` into the indexes of the state that it is in, and into RQ's queue where it is due."""
+        pipe.zadd(keys.listing(job.client_id, job.state), {job.job_id: to_ms(job.created_at)})
+        at_ms = to_ms(job.updated_at)
+        if job.state is State.RUNNING:
+            pipe.zadd(keys.RUNNING, {job.job_id: self.lease_end_ms()})
+        elif job.state is not State.QUEUED:
+            pipe.zadd(keys.FINISHED, {job.job_id: at_ms + int(self.settings.job_ttl_s * 1000)})
+        elif pause_s > 0:
+            pipe.zadd(keys.DUE, {job.job_id: at_ms + int(pause_s * 1000)})
+        else:
+            pipe.zadd(keys.QUEUED, {job.job_id: at_ms})
+            self.enqueue(pipe, job)
+
+    def _commit(
+        self, pipe: Pipeline, job: Job, *, was: str, becomes: str, told: bool = True, counter: str = ""
+    ) -> None:
+        words: list[Any] = [
+            was,
+            becomes,
+            document(job) if told else "",
+            job.job_id,
+            keys.channel(job.client_id, job.job_id),
+            keys.feed(job.client_id),
+            self.settings.feed_length,
+            counter,
+        ]
+        for command, _ in pipe.command_stack:
+            words += [len(command), *command]
+        if not self._advance(keys=[keys.record(job.job_id), keys.QUEUED], args=words):
+            raise StaleWriteError(f"job {job.job_id} is not at version {was or 'none'} any more", job_id=job.job_id)

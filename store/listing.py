@@ -1,0 +1,79 @@
+"""Walking through a client's jobs, newest first, page by page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Self, cast
+
+import redis
+
+from contract.errors import FieldProblem, InvalidFieldsError
+from contract.ids import is_job_id
+from contract.job import Job
+
+from .records import fetch
+
+CHUNK: Final = 200
+MOST_LOOKED_AT: Final = 2_000
+"""Jobs that one page looks at; a filter that fits few gets a short page and a cursor to go on from."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """The last job that was looked at: when it was made (ms), and its id among those of the same millisecond."""
+
+    made_ms: int
+    job_id: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` has written. Raises InvalidFieldsError."""
+        made, _, job_id = text.partition(".")
+        if not (made.isdecimal() and len(made) <= len("9999999999999") and is_job_id(job_id)):
+            raise InvalidFieldsError([FieldProblem("cursor", "has to be a next_cursor of an earlier answer")])
+        return cls(int(made), job_id)
+
+    def __str__(self) -> str:
+        return f"{self.made_ms}.{self.job_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs, and the cursor of the next page unless this is the last."""
+
+    jobs: list[Job]
+    next_cursor: str | None
+
+
+def scan(connection: redis.Redis, index: str, start: Cursor | None, limit: int, fits: Callable[[Job], bool]) -> Page:
+    """Return up to `limit` jobs of `index` after `start` that fit."""
+    jobs: list[Job] = []
+    looked_at = 0
+    while True:
+        chunk = _after(connection, index, start)
+        for at, record in zip(chunk, fetch(connection, [each.job_id for each in chunk]), strict=True):
+            if len(jobs) == limit or looked_at == MOST_LOOKED_AT:
+                return Page(jobs, str(start))
+            start, looked_at = at, looked_at + 1
+            if record is not None and fits(record.job):
+                jobs.append(record.job)
+        if len(chunk) < CHUNK:
+            return Page(jobs, None)
+
+
+def _after(connection: redis.Redis, index: str, start: Cursor | None) -> list[Cursor]:
+    """Return the next `CHUNK` entries of `index`, in falling order, that come after `start`."""
+    highest = f"{start.made_ms}" if start else "+inf"
+    found: list[Cursor] = []
+    offset = 0
+    while len(found) < CHUNK:
+        rows = cast(
+            "list[tuple[bytes, float]]",
+            connection.zrevrangebyscore(index, highest, "-inf", start=offset, num=CHUNK, withscores=True),
+        )
+        entries = (Cursor(int(made_ms), member.decode()) for member, made_ms in rows)
+        # of those made in the same millisecond, the index gives the ones up to `start` again
+        found += [each for each in entries if start is None or each < start]
+        if len(rows) < CHUNK:
+            break
+        offset += CHUNK
+    return found[:CHUNK]

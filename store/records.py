@@ -1,0 +1,108 @@
+"""The record: one job's document in Redis, with what only the service knows of it."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self, cast
+
+import redis
+
+from contract.errors import JobNotFoundError
+from contract.job import Job
+
+from . import keys
+
+FIELDS: Final = ("document", "version", "run", "simulate", "number", "round", "fingerprint")
+_LIVE: Final = ("position", "eta")
+_CANCEL: Final = "c"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A job as it was read.
+
+    `version` is the job's seq, and a mark once its cancelling was asked for: whoever writes names the version
+    that it has read. `run` is the seq with which the present run began (0: none yet); `number` counts the
+    client's jobs, `round` how often this one was reset.
+    """
+
+    job: Job
+    version: str
+    run: int = 0
+    simulate: dict[str, Any] | None = None
+    number: int = 0
+    round: int = 0
+    fingerprint: str = ""
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether the job's owner has asked for its end."""
+        return self.version.endswith(_CANCEL)
+
+    def version_of(self, job: Job) -> str:
+        """Return the version to write with `job`: a request to cancel stands until the job leaves the run."""
+        carried = self.cancel_requested and job.state is self.job.state
+        return f"{job.seq}{_CANCEL}" if carried else str(job.seq)
+
+    @property
+    def version_cancelling(self) -> str:
+        """The version of this very document with the request to cancel."""
+        return f"{self.job.seq}{_CANCEL}"
+
+    @classmethod
+    def parse(cls, values: list[bytes | None], position: int | None = None) -> Self | None:
+        """Make a record of the values of `FIELDS`; None if there is none."""
+        document, version, run, simulate, number, round_, fingerprint = values
+        if document is None or version is None:
+            return None
+        job = Job.from_wire(json.loads(document))
+        return cls(
+            job=replace(job, position=position),
+            version=version.decode(),
+            run=int(run or 0),
+            simulate=json.loads(simulate) if simulate else None,
+            number=int(number or 0),
+            round=int(round_ or 0),
+            fingerprint=(fingerprint or b"").decode(),
+        )
+
+
+def document(job: Job) -> str:
+    """Return the JSON to keep: the job document without its live fields."""
+    wire = job.to_wire()
+    for name in _LIVE:
+        del wire[name]
+    return json.dumps(wire, separators=(",", ":"), ensure_ascii=False)
+
+
+def fetch(connection: redis.Redis, job_ids: list[str]) -> list[Record | None]:
+    """Read many records at once, each with its position."""
+    with connection.pipeline(transaction=False) as pipe:
+        for job_id in job_ids:
+            pipe.hmget(keys.record(job_id), FIELDS)
+            pipe.zrank(keys.QUEUED, job_id)
+        replies = pipe.execute()
+    pairs = zip(replies[::2], replies[1::2], strict=True)
+    return [Record.parse(values, cast("int | None", position)) for values, position in pairs]
+
+
+def fetch_one(connection: redis.Redis, job_id: str) -> Record:
+    """Read one record. Raises JobNotFoundError if there is none."""
+    (record,) = fetch(connection, [job_id])
+    if record is None:
+        raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
+    return record
+
+
+def now_utc() -> datetime:
+    """Return the time as documents have it: aware, UTC, whole milliseconds."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return Unix time in whole milliseconds."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,122 @@
+"""What a worker does with one job: take it, report, end it, and hear whether it may go on."""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from contract import moves
+from contract.errors import StaleWriteError
+from contract.job import Failure, Job, Output
+from contract.states import State
+
+from . import keys
+from .ledger import Ledger
+from .records import Record, fetch, fetch_one
+
+BEAT: Final = (Path(__file__).parent / "beat.lua").read_text("utf-8")
+
+
+class Beat(StrEnum):
+    """What a worker hears when it renews its lease."""
+
+    GO = "go"
+    CANCEL = "cancel"
+    GONE = "gone"
+
+
+class Run:
+    """One attempt at one job, held by this worker until its lease ends.
+
+    Every report raises StaleWriteError, having written nothing, once the job was given to somebody else.
+    """
+
+    def __init__(self, ledger: Ledger, record: Record) -> None:
+        self._ledger, self.record = ledger, record
+        self._beat = ledger.redis.register_script(BEAT)
+
+    @property
+    def job(self) -> Job:
+        """The job as this run last wrote it."""
+        return self.record.job
+
+    def advance(self, stage: str | None, progress: float) -> Job:
+        """Report the stage, and the progress of the whole job from 0.0 to 1.0."""
+        return self._write(lambda job, at: moves.advance(job, at, stage=stage, progress=progress))
+
+    def complete(self, output: Output) -> Job:
+        """End the job as completed, or as cancelled if its owner has asked for that in time."""
+        return self._end(lambda job, at: moves.complete(job, at, output))
+
+    def fail(self, failure: Failure, *, pause_s: float = 0) -> Job:
+        """End the attempt: back to the queue after `pause_s` if the failure is a passing one, else `error`."""
+        return self._end(lambda job, at: moves.fail_attempt(job, at, failure), pause_s=pause_s)
+
+    def cancel(self) -> Job:
+        """End the job as its owner asked."""
+        return self._end(moves.cancel)
+
+    def beat(self) -> Beat:
+        """Renew the lease. May be called by another thread than the reports are."""
+        job_id = self.record.job.job_id
+        answer = self._beat(
+            keys=[keys.record(job_id), keys.RUNNING],
+            args=[self.record.run, self._ledger.lease_end_ms(), job_id],
+        )
+        return Beat(answer.decode())
+
+    def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
+        def unless_cancelled(job: Job, at: datetime) -> Job:
+            return moves.cancel(job, at) if self.record.cancel_requested else decide(job, at)
+
+        return self._write(unless_cancelled, pause_s=pause_s)
+
+    def _write(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
+        while True:
+            meant = decide(self.record.job, self._ledger.clock())
+            try:
+                self.record = self._ledger.move(self.record, meant, pause_s=pause_s)
+            except StaleWriteError:
+                if self._is_written(meant):
+                    return meant
+            else:
+                return self.record.job
+
+    def _is_written(self, meant: Job) -> bool:
+        """Look again after a refusal: True if it was our own write, its answer lost.
+
+        Raises StaleWriteError if the job is not this run's any more. Otherwise its owner has only asked for
+        its end, and the caller may decide again.
+        """
+        current = fetch_one(self._ledger.redis, meant.job_id)
+        ours = current.run == self.record.run
+        if ours and (current.job.seq, current.job.state) == (meant.seq, meant.state):
+            self.record = current
+            return True
+        if not ours or current.job.state is not State.RUNNING:
+            raise StaleWriteError(f"run {self.record.run} of job {meant.job_id} was given up", job_id=meant.job_id)
+        self.record = current
+        return False
+
+
+class RunStore:
+    """Where a worker gets its runs."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def start(self, job_id: str) -> Run | None:
+        """Take the job, if it is there to be taken.
+
+        None says that this delivery is void: the job is unknown, running elsewhere, final, or waits for its
+        next attempt.
+        """
+        while True:
+            (record,) = fetch(self._ledger.redis, [job_id])
+            if record is None or record.job.state is not State.QUEUED or record.job.position is None:
+                return None
+            try:
+                return Run(self._ledger, self._ledger.move(record, moves.start(record.job, self._ledger.clock())))
+            except StaleWriteError:
+                continue  # cancelled, or taken by another delivery: look again

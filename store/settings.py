@@ -1,0 +1,69 @@
+"""What the store needs to know, and how a process connects to its Redis."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from contract.settings import Environment, number
+
+DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
+_SCHEMES: Final = ("redis", "rediss", "unix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Times in seconds. `lease_s`: a running job whose worker is silent for so long is given to another."""
+
+    redis_url: str = DEFAULT_URL
+    job_ttl_s: float = 86_400
+    job_limit_s: float = 3_600
+    lease_s: float = 6
+    stray_after_s: float = 5
+    feed_length: int = 10_000
+
+    @classmethod
+    def from_env(cls, env: Environment) -> Self:
+        """Read DUBQ_REDIS_URL, DUBQ_JOB_TTL_S and DUBQ_JOB_LIMIT_S; what is wrong is left with `env`."""
+        return cls(
+            redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, _redis_url),
+            job_ttl_s=env.read("DUBQ_JOB_TTL_S", 86_400.0, number(1, 10 * 365 * 86_400)),
+            job_limit_s=env.read("DUBQ_JOB_LIMIT_S", 3_600.0, number(1, 7 * 86_400)),
+        )
+
+
+def connect(url: str, *, max_connections: int = 64, timeout_s: float = 5) -> redis.Redis:
+    """Return a client that fails fast: its caller decides whether and when to try again.
+
+    Replies stay bytes, as RQ wants them. A caller beyond `max_connections` waits for `timeout_s` at most.
+    """
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, 2),
+        # one more try at once: a connection that idled while Redis restarted fails its first command
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=30,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+def store_settings(env: Mapping[str, str]) -> StoreSettings:
+    """Read the store's settings alone. Raises SettingsError with everything that is wrong."""
+    reader = Environment(env)
+    settings = StoreSettings.from_env(reader)
+    reader.check()
+    return settings
+
+
+def _redis_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in _SCHEMES or not (parts.hostname or parts.path):
+        raise ValueError("has to be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix:///path")
+    return text
