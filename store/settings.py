@@ -30,7 +30,7 @@ class StoreSettings:
     def from_env(cls, env: Environment) -> Self:
         """Read DUBQ_REDIS_URL, DUBQ_JOB_TTL_S and DUBQ_JOB_LIMIT_S; what is wrong is left with `env`."""
         return cls(
-            redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, _redis_url),
+            redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, parse_redis_url),
             job_ttl_s=env.read("DUBQ_JOB_TTL_S", 86_400.0, number(1, 10 * 365 * 86_400)),
             job_limit_s=env.read("DUBQ_JOB_LIMIT_S", 3_600.0, number(1, 7 * 86_400)),
         )
@@ -62,7 +62,8 @@ def store_settings(env: Mapping[str, str]) -> StoreSettings:
     return settings
 
 
-def _redis_url(text: str) -> str:
+def parse_redis_url(text: str) -> str:
+    """Return `text` if it is a URL of a Redis that we can connect to. Raises ValueError."""
     parts = urlsplit(text)
     if parts.scheme not in _SCHEMES or not (parts.hostname or parts.path):
         raise ValueError("has to be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix:///path")

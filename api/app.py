@@ -1,0 +1,52 @@
+"""The Flask application, and how a process puts it together."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+
+import flask
+import redis
+
+from store.jobs import JobStore
+from store.ledger import Ledger
+from store.records import now_utc
+from store.settings import connect
+from store.sweep import Sweep
+
+from . import logs, problems, tracing
+from .jobs import JobRoutes
+from .service import ServiceRoutes
+from .settings import ApiSettings
+from .single import SingleRoutes
+from .sweeper import Sweeper
+
+
+def create_app(
+    settings: ApiSettings, connection: redis.Redis, *, clock: Callable[[], datetime] = now_utc
+) -> flask.Flask:
+    """Return the application over a Redis. It asks Redis nothing before the first request."""
+    app = flask.Flask("dubq", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.merge_slashes = False
+    if isinstance(app.json, flask.json.provider.DefaultJSONProvider):
+        app.json.ensure_ascii = app.json.sort_keys = False
+    tracing.mount(app)
+    problems.mount(app)
+    store = JobStore(Ledger(connection, settings.store, clock))
+    JobRoutes(store, clock).mount(app)
+    SingleRoutes(store, clock).mount(app)
+    ServiceRoutes(settings, connection).mount(app)
+    return app
+
+
+def from_env() -> flask.Flask:
+    """Put a whole API process together: `gunicorn -c python:api.gunicorn_conf "api.app:from_env()"`.
+
+    Raises SettingsError with everything that is wrong with the environment.
+    """
+    settings = ApiSettings.from_env(os.environ)
+    logs.configure(settings.log_level, settings.log_format)
+    connection = connect(settings.store.redis_url)
+    ledger = Ledger(connection, settings.store)
+    Sweeper(Sweep(ledger), quiet_s=settings.store.lease_s).start()
+    return create_app(settings, connection)

@@ -1,0 +1,49 @@
+"""How gunicorn runs the API: `gunicorn -c python:api.gunicorn_conf "api.app:from_env()"`.
+
+gunicorn executes this file once, in its first process; so it is where that process reads its environment.
+"""
+
+import os
+import sys
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it has no stubs
+from gunicorn.http import message  # type: ignore[import-untyped]
+
+from contract.errors import SettingsError
+
+from . import logs
+from .settings import ApiSettings
+
+try:
+    _settings = ApiSettings.from_env(os.environ)
+except SettingsError as error:
+    for problem in error.problems:
+        sys.stderr.write(f"dubq api: {problem}\n")
+    sys.exit(2)
+
+bind = _settings.bind
+workers = _settings.processes
+worker_class = "gevent"
+worker_connections = 10_000
+# A SIGTERM is followed by this much time for the requests under way; idle connections end before it is over.
+graceful_timeout = 10
+keepalive = 5
+loglevel = _settings.log_level
+
+
+class Log(Logger):  # type: ignore[misc]  # it has no stubs
+    """gunicorn's own lines, in the form of all others."""
+
+    def setup(self, cfg: object) -> None:
+        """Let the usual set-up happen, then replace its handlers."""
+        super().setup(cfg)
+        logs.configure(_settings.log_level, _settings.log_format)
+
+
+logger_class = Log
+# Threads and connections do not survive a fork: each process builds its own application.
+preload_app = False
+
+# A thousand ids in one GET are 65 kB. gunicorn allows 8 kB or anything at all: raise what it calls the most.
+message.MAX_REQUEST_LINE = 1024 * 1024
+limit_request_line = message.MAX_REQUEST_LINE

@@ -1,0 +1,97 @@
+"""Reading a request: its body, its parameters and its headers, each checked before it is used."""
+
+import json
+import re
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+import flask
+
+from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError, MediaTypeError, NotJsonError
+from contract.ids import is_job_id
+
+from .problems import invalid
+
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def json_object() -> dict[str, Any]:
+    """Return the request's body, a JSON object in UTF-8.
+
+    Raises MediaTypeError or NotJsonError; werkzeug raises 413 where the body is too large, having read no more
+    than the limit.
+    """
+    coding = flask.request.headers.get("Content-Encoding", "identity").lower()
+    if flask.request.mimetype != "application/json" or coding != "identity":
+        raise MediaTypeError
+    return parse_object(flask.request.get_data())
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Parse a JSON object; NaN, infinities, names given twice and lone surrogates are no JSON here.
+
+    Raises NotJsonError.
+    """
+    try:
+        text = raw.decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        if "\\u" in text:
+            # an escape can smuggle in half a surrogate pair, which is no text and cannot be stored
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise NotJsonError("the body is nested too deeply") from None
+    except ValueError as error:  # not UTF-8, not JSON, or a number too long to read
+        raise NotJsonError(f"the body is not JSON: {_reason(error)}") from None
+    if not isinstance(value, dict):
+        raise NotJsonError("the body has to be a JSON object")
+    return value
+
+
+def parameters(allowed: AbstractSet[str]) -> dict[str, str]:
+    """Return the query's parameters. Raises InvalidFieldsError for unknown ones and those given twice."""
+    given = flask.request.args
+    wrong = [FieldProblem(name[:100], "there is no such parameter") for name in given if name not in allowed]
+    wrong += [FieldProblem(name, "was given twice") for name in allowed if len(given.getlist(name)) > 1]
+    if wrong:
+        raise InvalidFieldsError(wrong[:50])
+    return given.to_dict()
+
+
+def known_job_id(text: str) -> str:
+    """Return `text` if it can be a job's id. Raises JobNotFoundError otherwise: no job has such a name."""
+    if not is_job_id(text):
+        raise JobNotFoundError("a job_id is 1 to 64 of A-Z a-z 0-9 _ -, so there is no such job")
+    return text
+
+
+def idempotency_key() -> str | None:
+    """Return the Idempotency-Key header, if there is one. Raises InvalidFieldsError."""
+    key = flask.request.headers.get("Idempotency-Key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise invalid("Idempotency-Key", "has to be 1 to 255 visible ASCII characters")
+    return key
+
+
+def prefers_representation() -> bool:
+    """Whether the caller asked for the whole document. Source: RFC 7240, section 4.2."""
+    preferences = ",".join(flask.request.headers.getlist("Prefer")).lower().split(",")
+    return any(each.split(";")[0].replace(" ", "") == "return=representation" for each in preferences)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name is given twice in one object")
+    return made
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, UnicodeError):
+        return "it is not UTF-8 text"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+    return str(error)

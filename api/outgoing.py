@@ -1,0 +1,47 @@
+"""Writing an answer: the job document with the headers that tell a reader what to do next."""
+
+from typing import Any, Final
+
+import flask
+
+from contract.job import Job
+
+PENDING_RETRY_S: Final = 1
+"""What a caller without a better schedule should wait before it asks about an unfinished job again."""
+
+
+def answer(data: Any, status: int = 200) -> flask.Response:
+    """Return a JSON answer."""
+    return flask.Response(flask.json.dumps(data), status=status, content_type="application/json")
+
+
+def job_answer(job: Job, status: int = 200) -> flask.Response:
+    """Return the job document: its `ETag` is its `seq`, and `Retry-After` stands there until it is done."""
+    response = answer(job.to_wire(), status)
+    describe(response, job)
+    response.set_etag(str(job.seq))
+    return response
+
+
+def accepted(job: Job) -> flask.Response:
+    """Return 202 with the way to the job."""
+    response = job_answer(job, 202)
+    response.headers["Location"] = f"/jobs/{job.job_id}"
+    return response
+
+
+def not_modified(job: Job) -> flask.Response:
+    """Return 304: the caller knows this `seq` already."""
+    response = job_answer(job, 304)
+    response.set_data(b"")
+    del response.headers["Content-Type"]
+    return response
+
+
+def describe(response: flask.Response, job: Job) -> None:
+    """Say which job an answer is about, and when to ask again."""
+    response.headers["Content-Location"] = f"/jobs/{job.job_id}"
+    # may be kept, but only to be asked about again with its ETag
+    response.headers["Cache-Control"] = "private, no-cache"
+    if not job.done:
+        response.headers["Retry-After"] = str(PENDING_RETRY_S)

@@ -1,0 +1,118 @@
+"""Every error becomes a problem document (RFC 9457), whatever raised it."""
+
+from typing import Any, Final
+
+import flask
+import redis
+import structlog
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from contract.errors import (
+    BodyTooLargeError,
+    DubqError,
+    FieldProblem,
+    InternalError,
+    InvalidFieldsError,
+    MediaTypeError,
+    MethodNotAllowedError,
+    RequestError,
+    RouteNotFoundError,
+    ServiceUnavailableError,
+    StaleWriteError,
+)
+
+RETRY_AFTER_S: Final = 1
+MAX_ERRORS: Final = 50
+MAX_POINTER: Final = 200
+
+_BY_STATUS: Final[dict[int, type[RequestError]]] = {
+    each.status: each
+    for each in (RouteNotFoundError, MethodNotAllowedError, BodyTooLargeError, MediaTypeError)
+    if each.status
+}
+log = structlog.get_logger()
+
+
+def mount(app: flask.Flask) -> None:
+    """Answer everything that a request can raise with a problem document."""
+    app.register_error_handler(DubqError, _refuse)
+    app.register_error_handler(HTTPException, _refuse_http)
+    app.register_error_handler(redis.RedisError, _redis_away)
+    app.register_error_handler(Exception, _fault)
+
+
+def problem(error: DubqError, /, **more: Any) -> flask.Response:
+    """Return the answer to a request that ended in `error`; `more` are further members of the document."""
+    status = error.status or InternalError.status
+    members: dict[str, Any] = {
+        "type": f"urn:dubq:problem:{error.code}",
+        "title": error.title,
+        "status": status,
+        "detail": str(error),
+        "code": error.code,
+        "request_id": flask.g.request_id,
+        "retryable": error.retryable,
+    }
+    if error.job_id is not None:
+        members["job_id"] = error.job_id
+    if isinstance(error, InvalidFieldsError):
+        members["errors"] = [{"pointer": each.pointer, "message": each.message} for each in error.errors]
+    response = flask.Response(flask.json.dumps(members | more), status=status, content_type="application/problem+json")
+    if error.retryable:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def invalid(pointer: str, message: str) -> InvalidFieldsError:
+    """Return the error for one wrong field (a JSON pointer) or parameter (its name)."""
+    return InvalidFieldsError([FieldProblem(pointer[:MAX_POINTER], message)])
+
+
+def invalid_body(error: ValidationError) -> InvalidFieldsError:
+    """Return the error for a body that its model refuses: the first `MAX_ERRORS` wrong fields."""
+    found = error.errors(include_url=False, include_input=False)
+    return InvalidFieldsError([_field_problem(each) for each in found[:MAX_ERRORS]])
+
+
+def _field_problem(raw: Any) -> FieldProblem:
+    message = str(raw["ctx"]["error"]) if raw["type"] == "value_error" else raw["msg"]
+    # RFC 6901: in a pointer, ~ and / within a name are written ~0 and ~1
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in raw["loc"])
+    return FieldProblem("".join(f"/{step}" for step in steps)[:MAX_POINTER], message)
+
+
+def _refuse(error: DubqError) -> flask.Response:
+    if isinstance(error, StaleWriteError):
+        return problem(ServiceUnavailableError("others are changing this very job; try again", job_id=error.job_id))
+    if error.status is None:
+        return _fault(error)
+    return problem(error)
+
+
+def _refuse_http(error: HTTPException) -> flask.Response | HTTPException:
+    status = error.code or InternalError.status
+    if status >= InternalError.status:
+        return _fault(error)
+    if status < RequestError.status:
+        return error  # a redirect is an answer
+    kind = _BY_STATUS.get(status, RequestError)
+    response = problem(kind("" if kind is not RequestError else error.description or ""))
+    response.status_code = status
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            response.headers[name] = value
+    return response
+
+
+def _redis_away(error: redis.RedisError) -> flask.Response:
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        log.warning("redis_away", error=str(error))
+    else:
+        log.error("redis_refused", exc_info=error)
+    return problem(ServiceUnavailableError("Redis cannot be reached just now; nothing that was accepted is lost"))
+
+
+def _fault(error: Exception) -> flask.Response:
+    log.error("request_failed", exc_info=error)
+    return problem(InternalError("the log has the details under this request's id"))

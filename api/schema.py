@@ -1,0 +1,131 @@
+"""The body of a submission: one strict model, from which the first document of the job is made."""
+
+import hashlib
+import json
+import math
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from contract.ids import JOB_ID
+from contract.job import Job, Priority
+from contract.states import State
+
+from .problems import invalid_body
+
+MAX_METADATA_BYTES: Final = 2048
+DAY_S: Final = 86_400
+# larger integers lose digits in readers whose numbers are doubles, Redis's Lua among them. Source: RFC 7493
+MAX_INTEGER: Final = 2**53 - 1
+
+_NO_URL: Final = re.compile(r'[\s\x00-\x20\x7f-\xa0<>"\\^`{|}]')
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _web_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets without an address in them, a port that is no number
+        good = False
+    if not good or _NO_URL.search(text):
+        raise ValueError("has to be an http or https URL with a host, without spaces")
+    return text
+
+
+def _line(text: str) -> str:
+    if _CONTROLS.search(text):
+        raise ValueError("may not contain control characters")
+    return text
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("may not contain a NUL character")
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise ValueError(f"has to be from -{MAX_INTEGER} to {MAX_INTEGER}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("has to be a finite number")
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError("has to be a string, number, boolean or null")
+    return value
+
+
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    if any("\0" in name for name in metadata):
+        raise ValueError("a name may not contain a NUL character")
+    if len(_canonical(metadata)) > MAX_METADATA_BYTES:
+        raise ValueError(f"has to be {MAX_METADATA_BYTES} bytes at most, as JSON")
+    return metadata
+
+
+def _canonical(value: Any) -> bytes:
+    """Return the same bytes for the same value, whatever order its names came in."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+WebUrl = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_web_url)]
+Title = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line)]
+LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+JobId = Annotated[str, StringConstraints(pattern=f"^{JOB_ID.pattern}$")]
+Metadata = Annotated[dict[str, Annotated[Any, AfterValidator(_scalar)]], AfterValidator(_small)]
+
+
+class Strict(BaseModel):
+    """Takes JSON's own types as they are, and nothing that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Simulate(Strict):
+    """The course that the simulator shall give to this one job."""
+
+    duration_s: float | None = Field(None, ge=0, le=DAY_S)
+    outcome: Literal["completed", "error", "stall"] | None = None
+    fail_attempts: int | None = Field(None, ge=0, le=10)
+    error_code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
+
+
+class Submission(Strict):
+    """What a caller may say of a new job; null is the same as leaving out."""
+
+    video_url: WebUrl
+    title: Title | None = None
+    source_language: LanguageTag | None = None
+    target_language: LanguageTag | None = None
+    video_duration_s: float | None = Field(None, gt=0, le=DAY_S)
+    priority: Annotated[Priority, Field(strict=False)] = Priority.DEFAULT
+    metadata: Metadata = Field(default_factory=dict)
+    callback_url: WebUrl | None = None
+    job_id: JobId | None = None
+    max_attempts: int = Field(3, ge=1, le=10)
+    simulate: Simulate | None = None
+
+    @classmethod
+    def parse(cls, body: dict[str, Any]) -> Self:
+        """Check a body. Raises InvalidFieldsError that names each wrong field."""
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            raise invalid_body(error) from None
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for every body that says the same, however it is written."""
+        return hashlib.sha256(_canonical(self.model_dump(mode="json"))).hexdigest()
+
+    @property
+    def course(self) -> dict[str, Any] | None:
+        """What the simulator was told, if anything."""
+        return self.simulate.model_dump(exclude_none=True) if self.simulate else None
+
+    def job(self, job_id: str, client_id: str, at: datetime) -> Job:
+        """Return the first document of the job that is asked for."""
+        asked = {name: getattr(self, name) for name in _AS_SUBMITTED}
+        return Job(job_id=job_id, client_id=client_id, state=State.QUEUED, seq=1, created_at=at, updated_at=at, **asked)
+
+
+_AS_SUBMITTED: Final = tuple(name for name in Submission.model_fields if name not in ("job_id", "simulate"))

@@ -1,0 +1,18 @@
+"""Which workers there are, as RQ knows them."""
+
+from typing import cast
+
+import redis
+from rq.worker_registration import get_keys
+
+from .ledger import QUEUE
+
+
+def count_workers(connection: redis.Redis) -> int:
+    """Return how many living workers listen on our queue: each renews its entry, which dies with it."""
+    known = get_keys(connection=connection)
+    with connection.pipeline(transaction=False) as pipe:
+        for key in known:
+            pipe.hget(key, "queues")
+        listed = cast("list[bytes | None]", pipe.execute())
+    return sum(QUEUE in queues.decode().split(",") for queues in listed if queues)
