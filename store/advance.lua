@@ -1,7 +1,8 @@
 -- Write one change of a job, with everything that belongs to it, or nothing at all.
 --
 -- The caller has read version ARGV[1] and decided on its grounds. If that version still stands, the decision does.
--- Sent twice (an answer was lost), the second time changes nothing and is answered like the first.
+-- A move that is sent twice (its answer was lost) changes nothing the second time and is answered like the first;
+-- a creation is refused then, and its caller compares what stands with what it meant.
 --
 -- KEYS: 1 the record, 2 the index of queued jobs
 -- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
@@ -12,7 +13,7 @@ local record, document = KEYS[1], ARGV[3]
 local version = redis.call('HGET', record, 'version') or ''
 
 if version ~= ARGV[1] then
-  if version == ARGV[2] and redis.call('HGET', record, 'document') == document then
+  if ARGV[1] ~= '' and version == ARGV[2] and redis.call('HGET', record, 'document') == document then
     return 1
   end
   return 0

@@ -42,7 +42,7 @@ class Ledger:
 
     def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> None:
         """Write a new job and put it into the queue. Raises StaleWriteError if its job_id is taken."""
-        pipe = self.redis.pipeline()
+        pipe = self.commands()
         record = keys.record(job.job_id)
         pipe.hset(record, "fingerprint", fingerprint)
         if simulate is not None:
@@ -56,7 +56,7 @@ class Ledger:
 
         Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
         """
-        pipe = self.redis.pipeline()
+        pipe = self.commands()
         becomes = old.version_of(job)
         run, round_ = old.run, old.round
         if job.state is not old.job.state:
@@ -76,7 +76,7 @@ class Ledger:
 
     def ask_to_cancel(self, old: Record) -> None:
         """Note that the owner wants the running job to end. Raises StaleWriteError."""
-        self.annotate(old, self.redis.pipeline(), becomes=old.version_cancelling)
+        self.annotate(old, self.commands(), becomes=old.version_cancelling)
 
     def annotate(self, old: Record, pipe: Pipeline, *, becomes: str | None = None) -> None:
         """Run commands that are right as long as `old` stands, without changing the document.
@@ -98,6 +98,12 @@ class Ledger:
             failure_ttl=RQ_TTL_S,
         )
         self.queue.enqueue_job(delivery, pipeline=pipe, at_front=at_front)
+
+    def commands(self) -> Pipeline:
+        """Return an empty pipeline that only collects commands, to be written with a change."""
+        pipe = self.redis.pipeline()
+        pipe.multi()  # RQ's enqueue calls this itself where it was not called before the first command
+        return pipe
 
     def lease_end_ms(self) -> int:
         """Return the time (ms) until which a worker that speaks up now holds its job."""

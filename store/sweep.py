@@ -65,7 +65,7 @@ class Sweep:
         """Queue the retries whose pause is over."""
 
         def queue(record: Record) -> str:
-            pipe = self._redis.pipeline()
+            pipe = self._ledger.commands()
             pipe.zrem(keys.DUE, record.job.job_id)
             pipe.zadd(keys.QUEUED, {record.job.job_id: to_ms(now)})
             self._ledger.enqueue(pipe, record.job)
@@ -84,7 +84,7 @@ class Sweep:
 
         def queue(record: Record) -> str:
             detail = self._why_dropped(record.job.job_id)
-            pipe = self._redis.pipeline()
+            pipe = self._ledger.commands()
             pipe.zrem(keys.STRAYS, record.job.job_id)
             pipe.lrem(self._ledger.queue.intermediate_queue_key, 0, record.job.job_id)
             self._ledger.enqueue(pipe, record.job, at_front=True)
@@ -98,7 +98,7 @@ class Sweep:
 
         def forget(record: Record) -> str:
             job = record.job
-            pipe = self._redis.pipeline()
+            pipe = self._ledger.commands()
             pipe.delete(keys.record(job.job_id), RqJob.key_for(job.job_id))
             pipe.zrem(keys.FINISHED, job.job_id)
             pipe.zrem(keys.listing(job.client_id), job.job_id)

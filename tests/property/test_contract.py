@@ -1,0 +1,63 @@
+from datetime import UTC, datetime
+
+from given import a_job
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract import moves
+from contract.backoff import Backoff
+from contract.errors import IllegalTransitionError
+from contract.job import Failure, Job, Output
+from contract.states import NEXT
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+MOVES = st.sampled_from(
+    [
+        lambda job: moves.start(job, AT),
+        lambda job: moves.advance(job, AT, stage="fetch", progress=0.4),
+        lambda job: moves.advance(job, AT, stage="voice", progress=0.2),
+        lambda job: moves.complete(job, AT, Output(video_url="v", captions_url="c")),
+        lambda job: moves.fail_attempt(job, AT, Failure(code="x", message="", retryable=True)),
+        lambda job: moves.fail(job, AT, Failure(code="x", message="")),
+        lambda job: moves.cancel(job, AT),
+        lambda job: moves.reset(job, AT),
+    ]
+)
+
+
+def _tried(job: Job, move: object) -> Job:
+    try:
+        return move(job)  # type: ignore[operator, no-any-return]
+    except IllegalTransitionError:
+        return job
+
+
+@given(st.lists(MOVES, max_size=30))
+def test_every_history_is_legal_and_without_gaps(history: list[object]) -> None:
+    job = a_job()
+    for move in history:
+        new = _tried(job, move)
+        if new is not job:
+            assert new.seq == job.seq + 1
+            assert new.state in NEXT[job.state] or (job.done and new.attempt == 1)
+            assert new.done == (new.finished_at is not None)
+            if new.attempt == job.attempt and not job.done:
+                assert new.progress >= job.progress
+        job = new
+        assert 0 <= job.progress <= 1
+        assert Job.from_wire(job.to_wire()) == job
+
+
+@given(
+    first_s=st.floats(0.01, 60),
+    factor=st.floats(1, 10),
+    cap_s=st.floats(0.01, 3600),
+    attempt=st.integers(1, 10_000),
+    chance=st.floats(0, 1, exclude_max=True),
+)
+def test_a_pause_is_in_the_upper_half_of_its_step(
+    first_s: float, factor: float, cap_s: float, attempt: int, chance: float
+) -> None:
+    backoff = Backoff(first_s=first_s, factor=factor, cap_s=cap_s)
+    step_s = min(cap_s, first_s * factor ** min(attempt - 1, 64))
+    assert step_s / 2 <= backoff.pause_s(attempt, chance) <= step_s

@@ -1,0 +1,158 @@
+"""What the sweep brings back; each is tried on fakeredis and on a real Valkey, and time is told."""
+
+import pytest
+import redis
+from given import Clock, a_job
+
+from contract.errors import JobNotFoundError
+from contract.job import Failure, Output
+from contract.states import State
+from store import keys
+from store.jobs import JobStore
+from store.runs import Beat, Run, RunStore
+from store.sweep import Found, Sweep
+
+OUTPUT = Output(video_url="v", captions_url="c")
+PASSING = Failure(code="x", message="", retryable=True)
+
+
+def begun(jobs: JobStore, runs: RunStore, job_id: str = "j1", **fields: object) -> Run:
+    jobs.create(a_job(job_id, **fields), fingerprint="f")
+    run = runs.start(job_id)
+    assert run is not None
+    return run
+
+
+def test_only_one_sweeps_in_a_second(sweep: Sweep) -> None:
+    assert sweep.turn() == []
+    assert sweep.turn() is None
+
+
+def test_the_job_of_a_silent_worker_is_queued_again(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    run = begun(jobs, runs)
+    connection.delete("rq:queue:default")
+    clock.pass_s(5)
+    assert sweep.lost(clock()) == []
+    assert run.beat() is Beat.GO
+    clock.pass_s(5)
+    assert sweep.lost(clock()) == []
+    clock.pass_s(1.5)
+    assert sweep.lost(clock()) == [Found("lost", "j1", "now queued")]
+    job = jobs.read("j1", "default")
+    assert (job.state, job.attempt, job.position) == (State.QUEUED, 2, 0)
+    assert connection.lrange("rq:queue:default", 0, -1) == [b"j1"]
+    assert run.beat() is Beat.GONE
+
+
+def test_a_job_that_loses_its_worker_on_its_last_attempt_ends_in_error(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock
+) -> None:
+    begun(jobs, runs, max_attempts=1)
+    clock.pass_s(7)
+    sweep.lost(clock())
+    job = jobs.read("j1", "default")
+    assert job.error is not None
+    assert (job.state, job.error.code) == (State.ERROR, "worker_lost")
+
+
+def test_a_lost_job_whose_cancelling_was_asked_for_is_cancelled(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock
+) -> None:
+    begun(jobs, runs)
+    jobs.cancel("j1", "default")
+    clock.pass_s(7)
+    sweep.lost(clock())
+    assert jobs.read("j1", "default").state is State.CANCELLED
+
+
+def test_a_retry_is_queued_when_it_is_due(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    begun(jobs, runs).fail(PASSING, pause_s=3)
+    connection.delete("rq:queue:default")
+    clock.pass_s(2)
+    assert sweep.due(clock()) == []
+    clock.pass_s(1)
+    assert sweep.due(clock()) == [Found("due", "j1", "attempt 2")]
+    assert sweep.due(clock()) == []
+    assert connection.lrange("rq:queue:default", 0, -1) == [b"j1"]
+    run = runs.start("j1")
+    assert run is not None
+    assert run.job.attempt == 2
+
+
+def test_a_retry_that_was_cancelled_meanwhile_is_not_queued(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock
+) -> None:
+    begun(jobs, runs).fail(PASSING, pause_s=3)
+    assert jobs.cancel("j1", "default").state is State.CANCELLED
+    clock.pass_s(4)
+    assert sweep.due(clock()) == []
+
+
+def test_a_job_in_no_queue_is_queued_again_at_the_second_look(
+    jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    for job_id in ("popped", "waiting"):
+        jobs.create(a_job(job_id), fingerprint="f")
+    connection.lmove("rq:queue:default", "rq:queue:default:intermediate", "LEFT", "RIGHT")
+    clock.pass_s(6)
+    assert sweep.strays(clock()) == []
+    clock.pass_s(4)
+    assert sweep.strays(clock()) == []
+    clock.pass_s(2)
+    assert [each.job_id for each in sweep.strays(clock())] == ["popped"]
+    assert connection.lrange("rq:queue:default", 0, -1) == [b"popped", b"waiting"]
+    assert connection.llen("rq:queue:default:intermediate") == 0
+    clock.pass_s(60)
+    assert sweep.strays(clock()) == []
+
+
+def test_a_popped_job_that_starts_after_all_is_left_alone(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    jobs.create(a_job(), fingerprint="f")
+    connection.lpop("rq:queue:default")
+    clock.pass_s(6)
+    sweep.strays(clock())
+    assert runs.start("j1") is not None
+    clock.pass_s(6)
+    assert sweep.strays(clock()) == []
+    assert connection.zcard(keys.STRAYS) == 0
+
+
+@pytest.mark.parametrize("end", ["completed", "cancelled", "error"])
+def test_a_finished_job_is_forgotten_whole_after_its_time(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis, end: str
+) -> None:
+    run = begun(jobs, runs)
+    ends = {"completed": lambda: run.complete(OUTPUT), "cancelled": run.cancel, "error": lambda: run.fail(LASTING)}
+    ends[end]()
+    clock.pass_s(86_399)
+    assert sweep.expired(clock()) == []
+    clock.pass_s(1)
+    assert sweep.expired(clock()) == [Found("expired", "j1", f"was {end}")]
+    with pytest.raises(JobNotFoundError):
+        jobs.read("j1", "default")
+    left = {key.decode() for key in connection.scan_iter()}
+    assert left == {"dubq:feed:default", "dubq:ordinal:default", "rq:queue:default", "rq:queues"}
+
+
+LASTING = Failure(code="x", message="")
+
+
+def test_a_reset_job_is_not_forgotten(jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock) -> None:
+    begun(jobs, runs).complete(OUTPUT)
+    jobs.reset("j1", "default")
+    clock.pass_s(86_400 * 2)
+    assert sweep.expired(clock()) == []
+    assert jobs.read("j1", "default").state is State.QUEUED
+
+
+def test_leftovers_in_an_index_are_dropped(sweep: Sweep, connection: redis.Redis) -> None:
+    for index in (keys.RUNNING, keys.DUE, keys.STRAYS, keys.FINISHED):
+        connection.zadd(index, {"nobody": 0})
+    assert sweep.turn() == []
+    assert connection.keys("dubq:*") == [keys.SWEEP.encode()]
