@@ -1,0 +1,53 @@
+# Every target stands on .venv, which is made from the lock file when it is missing or older than it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help env demo test test-fast check format bench compose-test lock clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
+
+env: .venv/.made  ## make the environment, .venv, from the lock file
+
+.venv/.made: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'dubq needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 2; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: env  ## run the whole service on real jobs and show what waiting costs
+	$(BIN)/dubq demo
+
+test: env  ## run every test
+	$(BIN)/python -m pytest
+
+test-fast: env  ## run the tests that need no socket, in seconds
+	$(BIN)/python -m pytest tests/unit -m 'not sockets'
+
+check: env  ## format, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: env  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: env  ## print the figures of docs/benchmarks.md again
+	$(BIN)/python -m benchmarks
+
+compose-test: env  ## try docker-compose.yml on a real Docker engine
+	$(BIN)/python -m pytest tests/compose
+
+lock: env  ## pin every dependency again, with hashes and without naming an index
+	$(BIN)/pip-compile $(LOCK) -o requirements/runtime.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --extra dev --all-build-deps -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
+
+LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+clean:  ## remove what can be made again
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
