@@ -25,9 +25,12 @@ bind = _settings.bind
 workers = _settings.processes
 worker_class = "gevent"
 worker_connections = 10_000
-# A SIGTERM is followed by this much time for the requests under way; idle connections end before it is over.
+# A SIGTERM is followed by this much time for the requests under way. An idle connection holds the end up, too,
+# until it is closed; pollers pause for longer than it would be worth keeping it open.
 graceful_timeout = 10
-keepalive = 5
+keepalive = 2
+# It is one path per user: two services on one machine would quarrel over it, and containers cannot write there.
+control_socket_disable = True
 loglevel = _settings.log_level
 
 

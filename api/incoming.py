@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import flask
 
-from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError, MediaTypeError, NotJsonError
+from contract.errors import (
+    BodyTooLargeError,
+    FieldProblem,
+    InvalidFieldsError,
+    JobNotFoundError,
+    MediaTypeError,
+    NotJsonError,
+)
 from contract.ids import is_job_id
 
 from .problems import invalid
@@ -18,13 +25,21 @@ _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 def json_object() -> dict[str, Any]:
     """Return the request's body, a JSON object in UTF-8.
 
-    Raises MediaTypeError or NotJsonError; werkzeug raises 413 where the body is too large, having read no more
-    than the limit.
+    Raises MediaTypeError, NotJsonError or BodyTooLargeError.
     """
     coding = flask.request.headers.get("Content-Encoding", "identity").lower()
     if flask.request.mimetype != "application/json" or coding != "identity":
         raise MediaTypeError
-    return parse_object(flask.request.get_data())
+    return parse_object(body())
+
+
+def body() -> bytes:
+    """Return the request's body. Raises BodyTooLargeError, or lets werkzeug answer 413 before it is read."""
+    raw = flask.request.get_data()
+    # a body without a Content-Length is read up to the limit and cut there, without a word
+    if len(raw) == flask.request.max_content_length:
+        raise BodyTooLargeError
+    return raw
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

@@ -76,7 +76,8 @@ def invalid_body(error: ValidationError) -> InvalidFieldsError:
 
 
 def _field_problem(raw: Any) -> FieldProblem:
-    message = str(raw["ctx"]["error"]) if raw["type"] == "value_error" else raw["msg"]
+    own = {"value_error": str(raw.get("ctx", {}).get("error")), "extra_forbidden": "there is no such field"}
+    message = own.get(raw["type"], raw["msg"])
     # RFC 6901: in a pointer, ~ and / within a name are written ~0 and ~1
     steps = (str(step).replace("~", "~0").replace("/", "~1") for step in raw["loc"])
     return FieldProblem("".join(f"/{step}" for step in steps)[:MAX_POINTER], message)

@@ -11,7 +11,7 @@ from contract.job import Job
 from store.jobs import JobStore
 
 from .caller import client_id
-from .incoming import json_object, known_job_id, parameters, prefers_representation
+from .incoming import body, json_object, known_job_id, parameters, prefers_representation
 from .jobs import new_job_id
 from .outgoing import answer, describe, job_answer
 from .problems import invalid, problem
@@ -89,14 +89,14 @@ def _duration() -> int | float:
 
     Raises RequestError with one of the two texts that callers know, or InvalidFieldsError for other fields.
     """
-    if not flask.request.get_data().strip():
+    if not body().strip():
         raise RequestError(_MISSING)
-    body = json_object()
-    duration = body.pop("duration", None)
+    fields = json_object()
+    duration = fields.pop("duration", None)
     if duration is None:
         raise RequestError(_MISSING)
     if not isinstance(duration, int | float) or isinstance(duration, bool) or not 0 <= duration <= DAY_S:
         raise RequestError(_INVALID)
-    if body:
-        raise invalid(f"/{min(body)}", "there is no such field")
+    if fields:
+        raise invalid(f"/{min(fields)}", "there is no such field")
     return duration

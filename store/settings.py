@@ -1,15 +1,17 @@
 """What the store needs to know, and how a process connects to its Redis."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from contract.settings import Environment, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import redis
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 _SCHEMES: Final = ("redis", "rediss", "unix")
@@ -41,6 +43,11 @@ def connect(url: str, *, max_connections: int = 64, timeout_s: float = 5) -> red
 
     Replies stay bytes, as RQ wants them. A caller beyond `max_connections` waits for `timeout_s` at most.
     """
+    # only now: gunicorn's first process reads settings, and what it has imported gevent comes too late to patch
+    import redis  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
+
     pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
