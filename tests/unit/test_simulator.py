@@ -1,0 +1,194 @@
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from given import a_job
+
+from contract.job import STAGES
+from worker.engine import EngineError, StopAsked, Task
+from worker.law import parse
+from worker.simulator import (
+    PASSING,
+    PERMANENT,
+    SHARES,
+    STALLS_IN,
+    Course,
+    Delivers,
+    Fails,
+    Simulator,
+    Stalls,
+    plan,
+)
+
+TEN = parse("fixed:10")
+SOME = parse("uniform:5:15")
+
+
+def a_task(job_id: str = "j1", *, number: int = 1, round_: int = 0, attempt: int = 1, **simulate: Any) -> Task:
+    return Task(
+        job=a_job(job_id, attempt=attempt),
+        simulate=simulate or None,
+        number=number,
+        round=round_,
+    )
+
+
+def course(task: Task, *, error_rate: float = 0.0, seed: str | None = None) -> Course:
+    return plan(task, SOME, error_rate, seed)
+
+
+@dataclass
+class Recorder:
+    """A Control whose time passes at once, and that asks to stop after so many waits."""
+
+    waits_left: float = float("inf")
+    now_s: float = 0.0
+    heard: list[tuple[float, str, float]] = field(default_factory=list)
+    name: str = ""
+
+    def stage(self, name: str) -> None:
+        self.name = name
+        self.heard.append((self.now_s, name, self.heard[-1][2] if self.heard else 0.0))
+
+    def progress(self, fraction: float) -> None:
+        self.heard.append((self.now_s, self.name, fraction))
+
+    def wait(self, seconds: float) -> None:
+        self.waits_left -= 1
+        if self.waits_left < 0:
+            raise StopAsked
+        self.now_s += seconds
+
+    def check(self) -> None:
+        """Never asked for by the simulator: it waits."""
+
+
+def engine(**how: Any) -> Simulator:
+    return Simulator(how.pop("law", TEN), error_rate=how.pop("error_rate", 0.0), **how)
+
+
+def test_the_shares_are_of_the_stages_and_make_a_whole() -> None:
+    assert tuple(SHARES) == STAGES
+    assert sum(SHARES.values()) == pytest.approx(1)
+
+
+def test_a_good_course_passes_all_stages_within_the_duration() -> None:
+    good = plan(a_task(), TEN, 0, None)
+    assert tuple(leg.stage for leg in good.legs) == STAGES
+    assert good.seconds == pytest.approx(10)
+    assert (good.legs[0].from_progress, good.legs[-1].to_progress) == (0, 1)
+    assert good.ending == Delivers()
+
+
+def test_the_same_seed_gives_the_same_run_whatever_the_jobs_are_called() -> None:
+    first = [course(a_task(f"a{n}", number=n), error_rate=0.5, seed="7") for n in range(50)]
+    second = [course(a_task(f"b{n}", number=n), error_rate=0.5, seed="7") for n in range(50)]
+    assert first == second
+    assert first != [course(a_task(f"a{n}", number=n), error_rate=0.5, seed="8") for n in range(50)]
+
+
+@pytest.mark.parametrize("seed", [None, "7"])
+def test_each_job_and_each_round_has_a_fate_of_its_own(seed: str | None) -> None:
+    jobs = {course(a_task(f"j{n}", number=n), seed=seed).seconds for n in range(50)}
+    rounds = {course(a_task(round_=n), seed=seed).seconds for n in range(50)}
+    assert len(jobs) == len(rounds) == 50
+
+
+def test_a_job_without_a_seed_keeps_its_fate_on_every_worker_and_attempt() -> None:
+    assert course(a_task(number=1), error_rate=0.5) == course(a_task(number=2, attempt=3), error_rate=0.5)
+
+
+@pytest.mark.parametrize(("error_rate", "ending"), [(0.0, Delivers), (1.0, Fails)])
+def test_error_rates_of_none_and_all_are_exact(error_rate: float, ending: type) -> None:
+    assert {type(course(a_task(f"j{n}"), error_rate=error_rate).ending) for n in range(200)} == {ending}
+
+
+def test_about_as_many_jobs_fail_as_the_error_rate_says() -> None:
+    fails = sum(isinstance(course(a_task(f"j{n}"), error_rate=0.1).ending, Fails) for n in range(2000))
+    assert 160 < fails < 240
+
+
+def test_a_job_that_fails_by_the_law_fails_for_good_in_the_last_stage_that_it_reaches() -> None:
+    bad = plan(a_task(), TEN, 1, None)
+    assert isinstance(bad.ending, Fails)
+    assert bad.ending.flaw in PERMANENT
+    assert not bad.ending.retryable
+    assert bad.legs[-1].stage == bad.ending.flaw.stage
+    assert bad.seconds == pytest.approx(10)
+
+
+@pytest.mark.parametrize("flaw", PERMANENT + PASSING, ids=lambda flaw: flaw.code)
+def test_every_flaw_is_in_a_stage_and_can_be_asked_for_by_its_code(flaw: Any) -> None:
+    asked = course(a_task(outcome="error", error_code=flaw.code))
+    assert asked.ending == Fails(flaw, retryable=False)
+    assert flaw.stage in STAGES
+
+
+def test_a_wish_leaves_no_outcome_to_chance() -> None:
+    assert course(a_task(duration_s=3), error_rate=1).ending == Delivers()
+    assert course(a_task(outcome="completed"), error_rate=1).ending == Delivers()
+
+
+def test_a_wished_duration_is_kept_to_the_letter() -> None:
+    assert course(a_task(duration_s=3)).seconds == pytest.approx(3)
+    assert course(a_task(duration_s=3, outcome="error")).seconds == pytest.approx(3)
+
+
+def test_a_job_of_no_time_passes_no_stages() -> None:
+    assert course(a_task(duration_s=0)) == Course((), Delivers())
+
+
+def test_a_wished_error_has_the_wished_code() -> None:
+    ending = course(a_task(outcome="error", error_code="out_of_popcorn")).ending
+    assert isinstance(ending, Fails)
+    assert (ending.flaw.code, ending.retryable) == ("out_of_popcorn", False)
+    assert "out_of_popcorn" in ending.flaw.message
+
+
+def test_the_first_attempts_fail_in_passing_and_the_next_goes_as_wished() -> None:
+    endings = [course(a_task(attempt=n, fail_attempts=2, outcome="stall")).ending for n in (1, 2, 3)]
+    assert [isinstance(each, Fails) and each.retryable for each in endings] == [True, True, False]
+    assert endings[2] == Stalls()
+
+
+def test_the_engine_reports_at_least_every_second_and_never_backwards() -> None:
+    control = Recorder()
+    output = engine().translate(a_task("j7"), control)
+    assert output.video_url == "https://media.example.com/j7.mp4"
+    assert output.captions_url == "https://media.example.com/j7.vtt"
+    times = [0.0, *(at_s for at_s, _, _ in control.heard)]
+    assert max(after - before for before, after in pairwise(times)) <= 1 + 1e-9
+    fractions = [fraction for _, _, fraction in control.heard]
+    assert fractions == sorted(fractions)
+    assert control.heard[-1] == (pytest.approx(10), "render", pytest.approx(1))
+    assert list(dict.fromkeys(name for _, name, _ in control.heard)) == list(STAGES)
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 10, 1000])
+def test_speed_scales_the_time_and_nothing_else(speed: float) -> None:
+    control = Recorder()
+    engine(speed=speed).translate(a_task(), control)
+    assert control.now_s == pytest.approx(10 / speed)
+    assert {name for _, name, _ in control.heard} == set(STAGES)
+
+
+def test_a_failing_course_raises_what_the_submitter_will_read() -> None:
+    with pytest.raises(EngineError) as caught:
+        engine().translate(a_task(outcome="error", error_code="no_speech"), Recorder())
+    assert (caught.value.code, caught.value.stage, caught.value.retryable) == ("no_speech", "transcribe", False)
+
+
+def test_a_stalled_job_ceases_to_report_and_ends_only_when_asked_to() -> None:
+    control = Recorder(waits_left=500)
+    with pytest.raises(StopAsked):
+        engine().translate(a_task(outcome="stall"), control)
+    last_s, stage, fraction = control.heard[-1]
+    assert (last_s, stage, fraction) == (pytest.approx(6), STALLS_IN, pytest.approx(0.6))
+    assert control.now_s > 86_400
+
+
+@pytest.mark.parametrize("waits", range(0, 11, 2))
+def test_the_engine_stops_wherever_it_is_asked_to(waits: int) -> None:
+    with pytest.raises(StopAsked):
+        engine().translate(a_task(), Recorder(waits_left=waits))

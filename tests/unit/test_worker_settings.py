@@ -1,0 +1,84 @@
+import sys
+from types import ModuleType
+
+import pytest
+
+from contract.errors import SettingsError
+from worker.law import Lognormal
+from worker.settings import WorkerSettings
+from worker.simulator import Simulator
+from worker.tasks import engine_of
+
+
+def test_an_empty_environment_gives_the_contracts_defaults() -> None:
+    settings = WorkerSettings.from_env({})
+    assert settings == WorkerSettings()
+    assert str(settings.sim_law) == "Uniform(low_s=5, high_s=15)"
+    assert (settings.sim_error_rate, settings.sim_seed, settings.sim_speed) == (0.1, None, 1.0)
+
+
+def test_every_variable_is_read() -> None:
+    settings = WorkerSettings.from_env(
+        {
+            "DUBQ_SIM_DURATION": "lognormal:10:0.5",
+            "DUBQ_SIM_ERROR_RATE": "0",
+            "DUBQ_SIM_SEED": "7",
+            "DUBQ_SIM_SPEED": "10",
+            "DUBQ_ENGINE": "my.engines:Real",
+            "DUBQ_LOG_LEVEL": "DEBUG",
+            "DUBQ_LOG_FORMAT": "console",
+            "DUBQ_JOB_TTL_S": "60",
+        }
+    )
+    assert settings == WorkerSettings(
+        store=settings.store,
+        engine="my.engines:Real",
+        sim_law=Lognormal(10, 0.5),
+        sim_error_rate=0,
+        sim_seed="7",
+        sim_speed=10,
+        log_level="debug",
+        log_format="console",
+    )
+    assert settings.store.job_ttl_s == 60
+
+
+def test_everything_that_is_wrong_is_reported_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        WorkerSettings.from_env(
+            {
+                "DUBQ_SIM_DURATION": "uniform:15:5",
+                "DUBQ_SIM_ERROR_RATE": "1.1",
+                "DUBQ_SIM_SPEED": "0",
+                "DUBQ_ENGINE": "my.engines",
+                "DUBQ_LOG_LEVEL": "loud",
+                "DUBQ_LOG_FORMAT": "xml",
+                "DUBQ_REDIS_URL": "http://example.com",
+            }
+        )
+    assert [problem.partition("=")[0] for problem in caught.value.problems] == [
+        "DUBQ_REDIS_URL",
+        "DUBQ_ENGINE",
+        "DUBQ_SIM_DURATION",
+        "DUBQ_SIM_ERROR_RATE",
+        "DUBQ_SIM_SPEED",
+        "DUBQ_LOG_LEVEL",
+        "DUBQ_LOG_FORMAT",
+    ]
+
+
+def test_the_engine_is_the_simulator_unless_another_is_named() -> None:
+    assert isinstance(engine_of(WorkerSettings()), Simulator)
+
+
+def test_a_named_engine_is_called_into_being(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("my_engine")
+    module.__dict__["Real"] = dict
+    monkeypatch.setitem(sys.modules, "my_engine", module)
+    assert engine_of(WorkerSettings(engine="my_engine:Real")) == {}
+
+
+@pytest.mark.parametrize("name", ["no_such_module_at_all:Engine", "worker.simulator:NoSuchEngine"])
+def test_an_engine_that_does_not_exist_is_a_fault_of_the_settings(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"DUBQ_ENGINE='{name}': "):
+        engine_of(WorkerSettings(engine=name))

@@ -1,0 +1,67 @@
+"""One job from its delivery to its end, with everything that it takes handed in."""
+
+from dataclasses import dataclass, field
+
+from rq.timeouts import JobTimeoutException
+
+from contract.job import Output
+from store.ledger import Ledger
+from store.runs import Run, RunStore
+from store.sweep import Sweep
+
+from .control import RunControl
+from .ends import Crashed, Delivered, End, Refused, Stopped, TimedOut
+from .engine import Engine, EngineError, StopAsked, Task
+from .line import Chances, Line
+from .logs import Log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Takes jobs and runs them on `engine`, one at a time per thread."""
+
+    engine: Engine
+    log: Log
+    chances: Chances = field(default_factory=Chances)
+
+    def run(self, job_id: str, ledger: Ledger) -> None:
+        """Run the job if it is there to be run."""
+        run = RunStore(ledger).start(job_id)
+        if run is None:
+            self.log.info("delivery_void", job_id=job_id)
+            return
+        log = self.log.bind(job_id=job_id, attempt=run.job.attempt)
+        log.info("run_started")
+        line = Line(run, Sweep(ledger), log, self.chances)
+        line.open()
+        try:
+            line.end(self._end_of(run, line.control, log))
+        finally:
+            line.abandon()
+
+    def _end_of(self, run: Run, control: RunControl, log: Log) -> End:
+        """Run the engine, and return how that ended."""
+        try:
+            return self._translate(run, control, log)
+        except JobTimeoutException:
+            # the penalty strikes wherever this thread is, also between the engine's end and the lines above
+            log.warning("time_limit")
+            return TimedOut()
+
+    def _translate(self, run: Run, control: RunControl, log: Log) -> End:
+        record = run.record
+        task = Task(job=record.job, simulate=record.simulate, number=record.number, round=record.round)
+        try:
+            output = self.engine.translate(task, control)
+            if isinstance(output, Output):
+                return Delivered(output)
+            raise TypeError(f"the engine returned no Output but {type(output).__name__}")  # noqa: TRY301
+        except JobTimeoutException:
+            raise
+        except StopAsked:
+            return Stopped()
+        except EngineError as error:
+            return Refused(error)
+        except Exception as error:
+            log.exception("engine_crashed")
+            return Crashed(error)

@@ -1,0 +1,55 @@
+"""What a worker needs to know, read from its environment once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from contract.settings import Environment, number, one_of
+from store.settings import StoreSettings
+
+from . import law
+from .law import Law, Uniform
+
+DEFAULT_LAW: Final[Law] = Uniform.of(5, 15)
+DEFAULT_ERROR_RATE: Final = 0.1
+SLOWEST, FASTEST = 0.01, 10_000.0
+LEVELS: Final = ("debug", "info", "warning", "error")
+FORMATS: Final = ("json", "console")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """One worker's settings. `engine` is `module:attribute`, or None for the simulator, which `sim_…` describe."""
+
+    store: StoreSettings = field(default_factory=StoreSettings)
+    engine: str | None = None
+    sim_law: Law = DEFAULT_LAW
+    sim_error_rate: float = DEFAULT_ERROR_RATE
+    sim_seed: str | None = None
+    sim_speed: float = 1.0
+    log_level: str = "info"
+    log_format: str = "json"
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> Self:
+        """Read the environment. Raises SettingsError with everything that is wrong."""
+        env = Environment(values)
+        settings = cls(
+            store=StoreSettings.from_env(env),
+            engine=env.read("DUBQ_ENGINE", None, _engine_name),
+            sim_law=env.read("DUBQ_SIM_DURATION", DEFAULT_LAW, law.parse),
+            sim_error_rate=env.read("DUBQ_SIM_ERROR_RATE", DEFAULT_ERROR_RATE, number(0, 1)),
+            sim_seed=env.read("DUBQ_SIM_SEED", None, str),
+            sim_speed=env.read("DUBQ_SIM_SPEED", 1.0, number(SLOWEST, FASTEST)),
+            log_level=env.read("DUBQ_LOG_LEVEL", "info", one_of(*LEVELS)),
+            log_format=env.read("DUBQ_LOG_FORMAT", "json", one_of(*FORMATS)),
+        )
+        env.check()
+        return settings
+
+
+def _engine_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
+        raise ValueError("has to be module:attribute, as in my_engine:Engine")
+    return text

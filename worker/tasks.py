@@ -1,0 +1,77 @@
+"""What RQ runs: the job function, and what a worker process is made of."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
+from rq import get_current_job
+
+from contract.errors import SettingsError
+from store.ledger import Ledger
+
+from . import logs
+from .engine import Engine
+from .runner import Runner
+from .settings import WorkerSettings
+from .simulator import Simulator
+
+COMMAND_S = 5.0
+CONNECT_S = 2.0
+
+
+def translate(job_id: str) -> None:
+    """Run the job of this id, on the Redis of the RQ worker that calls.
+
+    Returns None however the job ends, also if there is nothing to do: the record says how it went.
+    """
+    delivery = get_current_job()
+    if delivery is None:
+        raise RuntimeError("worker.tasks.translate is for an RQ worker to call")
+    settings, runner = _process()
+    with quick(delivery.connection) as connection:
+        runner.run(job_id, Ledger(connection, settings.store))
+
+
+@contextmanager
+def quick(connection: redis.Redis) -> Iterator[redis.Redis]:
+    """Give a client of the same Redis with connections of its own, which fails within seconds.
+
+    RQ's connections wait for minutes, as its blocking reads need; a worker that has to renew a lease cannot.
+    """
+    pool = connection.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        yield connection  # made of more than its keyword arguments; its timeouts are the operator's
+        return
+    manners = {"socket_timeout": COMMAND_S, "socket_connect_timeout": CONNECT_S, "retry": Retry(NoBackoff(), 1)}
+    own = redis.ConnectionPool(connection_class=pool.connection_class, **{**pool.connection_kwargs, **manners})
+    with redis.Redis.from_pool(own) as quicker:
+        yield quicker
+
+
+@cache
+def _process() -> tuple[WorkerSettings, Runner]:
+    """Read the settings and make the engine: once per process, at its first job."""
+    settings = WorkerSettings.from_env(os.environ)
+    log = logs.configure(settings.log_level, settings.log_format)
+    return settings, Runner(engine=engine_of(settings), log=log)
+
+
+def engine_of(settings: WorkerSettings) -> Engine:
+    """Make the engine that the settings name. Raises SettingsError if there is none of that name."""
+    if settings.engine is None:
+        return Simulator(
+            settings.sim_law, error_rate=settings.sim_error_rate, seed=settings.sim_seed, speed=settings.sim_speed
+        )
+    module, _, attribute = settings.engine.partition(":")
+    try:
+        make = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError([f"DUBQ_ENGINE={settings.engine!r}: {error}"]) from error
+    return cast("Engine", make())
