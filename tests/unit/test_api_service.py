@@ -1,0 +1,125 @@
+"""What every answer has, what is said when something is away, and the routes about the service itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import fakeredis
+import pytest
+import structlog
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
+
+from api.app import create_app
+from api.settings import ApiSettings
+from store.settings import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import redis
+    from flask.testing import FlaskClient
+
+REQUESTS = (
+    ("POST", "/jobs", {"video_url": "https://e.x/"}),
+    ("GET", "/jobs", None),
+    ("GET", "/jobs?ids=a,b", None),
+    ("GET", "/jobs/a", None),
+    ("POST", "/jobs/a/cancel", None),
+    ("POST", "/jobs/a/reset", None),
+    ("GET", "/status", None),
+    ("GET", "/status?job_id=a", None),
+    ("POST", "/start-timer", {"duration": 1}),
+    ("GET", "/readyz", None),
+)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/connect", "/jobs", "/jobs/nobody", "/nothing"])
+def test_a_sane_request_id_comes_back_and_any_other_is_replaced(web: FlaskClient, path: str) -> None:
+    for theirs in ("abc-1.2_3", "a" * 128):
+        assert web.get(path, headers={"X-Request-Id": theirs}).headers["X-Request-Id"] == theirs
+    for theirs in ("", "a b", "a" * 129, "é", '"', "<script>"):
+        ours = web.get(path, headers={"X-Request-Id": theirs}).headers["X-Request-Id"]
+        assert ours != theirs
+        assert len(ours) == 32
+    assert web.get(path).headers["X-Request-Id"] != web.get(path).headers["X-Request-Id"]
+
+
+def test_every_request_leaves_one_line_in_the_log(web: FlaskClient) -> None:
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        web.get("/jobs/nobody", headers={"X-Request-Id": "r1"})
+    (line,) = lines
+    facts = {name: line[name] for name in ("event", "method", "path", "status", "request_id", "log_level")}
+    assert facts == {
+        "event": "request", "method": "GET", "path": "/jobs/nobody", "status": 404, "request_id": "r1",
+        "log_level": "info",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_while_redis_is_away_the_answer_is_a_503_that_says_when_to_come_back(
+    tmp_path: Path, method: str, path: str, body: Any
+) -> None:
+    web = create_app(ApiSettings(), connect(f"unix://{tmp_path}/nobody")).test_client()
+    answer = web.open(path, method=method, json=body)
+    problem = json.loads(answer.data)
+    assert (answer.status_code, problem["code"], problem["retryable"]) == (503, "unavailable", True)
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.content_type == "application/problem+json"
+
+
+def test_a_process_answers_that_it_is_alive_while_redis_is_away(tmp_path: Path) -> None:
+    web = create_app(ApiSettings(), connect(f"unix://{tmp_path}/nobody")).test_client()
+    assert web.get("/healthz").get_json() == {"status": "ok"}
+
+
+def test_a_fault_of_our_own_is_logged_and_tells_the_caller_nothing() -> None:
+    app = create_app(ApiSettings(), fakeredis.FakeRedis(version=(7,)))
+
+    @app.get("/fault")
+    def fault() -> str:
+        raise RuntimeError("the secret")
+
+    with structlog.testing.capture_logs() as lines:
+        answer = app.test_client().get("/fault")
+    assert (answer.status_code, answer.get_json(force=True)["code"]) == (500, "internal")
+    assert b"secret" not in answer.data
+    (line,) = (each for each in lines if each["event"] == "request_failed")
+    assert str(line["exc_info"]) == "the secret"
+
+
+def test_the_service_is_ready_once_a_worker_listens(web: FlaskClient, connection: redis.Redis) -> None:
+    answer = web.get("/readyz")
+    assert (answer.status_code, answer.get_json(force=True)["workers"]) == (503, 0)
+    elsewhere = Worker([Queue("other", connection=connection)], connection=connection, serializer=JSONSerializer)
+    elsewhere.register_birth()
+    assert web.get("/readyz").status_code == 503
+    ours = Worker([Queue("default", connection=connection)], connection=connection, serializer=JSONSerializer)
+    ours.register_birth()
+    assert web.get("/readyz").get_json() == {"status": "ok", "redis": True, "workers": 1}
+    connection.delete(ours.key)  # it was killed, and its entry has run out
+    assert web.get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("url", "redis_road"),
+    [
+        (None, None),
+        ("unix:///run/s", {"url": "unix:///run/s", "channel": "dubq:events:default:*"}),
+    ],
+)
+def test_a_caller_is_told_by_which_roads_news_come(
+    connection: redis.Redis, url: str | None, redis_road: dict[str, str] | None
+) -> None:
+    settings = dataclasses.replace(ApiSettings(), public_redis_url=url)
+    roads = create_app(settings, connection).test_client().get("/connect").get_json()
+    assert roads == {"client_id": "default", "redis": redis_road, "sse": False, "long_poll_s": 0}
+
+
+def test_head_and_options_are_answered(web: FlaskClient, nothing_changes: Callable[[], None]) -> None:
+    nothing_changes()
+    assert (web.head("/jobs").status_code, web.head("/jobs").data) == (200, b"")
+    assert set(web.options("/jobs/a/reset").headers["Allow"].split(", ")) == {"POST", "OPTIONS"}

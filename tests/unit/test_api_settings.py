@@ -1,0 +1,98 @@
+"""The API's settings, and the thread that sweeps."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+import pytest
+import redis
+
+from api.settings import ApiSettings, without_secret
+from api.sweeper import PAUSE_S, Sweeper
+from contract.errors import SettingsError
+from store.sweep import Found, Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_an_empty_environment_is_a_service_on_loopback() -> None:
+    settings = ApiSettings.from_env({})
+    assert settings.bind == "127.0.0.1:5000"
+    assert settings.store.redis_url == settings.public_redis_url == "redis://127.0.0.1:6379/0"
+    assert (settings.processes, settings.max_body_bytes, settings.log_level) == (1, 1024 * 1024, "info")
+
+
+def test_everything_that_is_wrong_is_reported_at_once() -> None:
+    values = {
+        "DUBQ_REDIS_URL": "http://x", "DUBQ_PUBLIC_REDIS_URL": "x", "DUBQ_AUTH": "on", "DUBQ_BIND": "5000",
+        "WEB_CONCURRENCY": "1.5", "DUBQ_LOG_LEVEL": "loud", "DUBQ_LOG_FORMAT": "xml", "DUBQ_JOB_TTL_S": "nan",
+    }  # fmt: skip
+    with pytest.raises(SettingsError) as caught:
+        ApiSettings.from_env(values)
+    assert {problem.partition("=")[0] for problem in caught.value.problems} == values.keys()
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:80", "[::1]:5000", "localhost:0", "unix:/run/dubq.sock"])
+def test_the_address_may_be_a_port_or_a_socket(bind: str) -> None:
+    assert ApiSettings.from_env({"DUBQ_BIND": bind}).bind == bind
+
+
+@pytest.mark.parametrize("bind", ["host:70000", "host:", ":x", "unix:relative"])
+def test_an_address_that_is_none_is_refused(bind: str) -> None:
+    with pytest.raises(SettingsError):
+        ApiSettings.from_env({"DUBQ_BIND": bind})
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:secret@host/0", "redis://user:secret@host", "rediss://host/0?password=secret"]
+)
+def test_a_redis_url_with_a_password_is_shown_to_nobody(url: str) -> None:
+    assert without_secret(url) is None
+    assert ApiSettings.from_env({"DUBQ_REDIS_URL": url}).public_redis_url is None
+
+
+def test_the_operator_says_which_redis_url_is_shown() -> None:
+    values = {"DUBQ_REDIS_URL": "redis://:secret@inside/0"}
+    shown = ApiSettings.from_env(values | {"DUBQ_PUBLIC_REDIS_URL": "rediss://outside:6380"})
+    assert shown.public_redis_url == "rediss://outside:6380"
+    assert ApiSettings.from_env({"DUBQ_PUBLIC_REDIS_URL": "none"}).public_redis_url is None
+
+
+class Turns:
+    """A sweep whose turns end as told; it says when the last one has begun."""
+
+    def __init__(self, *ends: Exception | list[Found] | None) -> None:
+        self._ends = list(ends)
+        self.over = threading.Event()
+
+    def turn(self) -> list[Found] | None:
+        end = self._ends.pop(0)
+        if not self._ends:
+            self.over.set()
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+
+def sweeper(*ends: Exception | list[Found] | None) -> Callable[[], float]:
+    return Sweeper(cast("Sweep", Turns(*ends)), quiet_s=6).turn
+
+
+def test_the_sweep_is_turned_every_second() -> None:
+    turn = sweeper(None, [], [Found("lost", "j1")])
+    assert [turn(), turn(), turn()] == [PAUSE_S] * 3
+
+
+def test_after_redis_was_away_the_sweep_lets_living_workers_speak_first() -> None:
+    turn = sweeper(redis.ConnectionError("gone"), redis.TimeoutError("slow"), ValueError("a bad record"), [])
+    assert [turn(), turn(), turn(), turn()] == [6, 6, 6, PAUSE_S]
+
+
+def test_the_thread_sweeps_until_it_is_stopped() -> None:
+    turns = Turns(None)
+    thread = Sweeper(cast("Sweep", turns), quiet_s=6)
+    thread.start()
+    assert turns.over.wait(10)
+    thread.stop()
