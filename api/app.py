@@ -6,6 +6,7 @@ from datetime import datetime
 
 import flask
 import redis
+import structlog
 
 from store.jobs import JobStore
 from store.ledger import Ledger
@@ -46,6 +47,8 @@ def from_env() -> flask.Flask:
     """
     settings = ApiSettings.from_env(os.environ)
     logs.configure(settings.log_level, settings.log_format)
+    if not settings.is_local:
+        structlog.get_logger().warning("open_to_the_network", bind=settings.bind, auth="off")
     connection = connect(settings.store.redis_url)
     ledger = Ledger(connection, settings.store)
     Sweeper(Sweep(ledger), quiet_s=settings.store.lease_s).start()

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import flask
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # it has no stubs
 
 from contract.errors import (
     BodyTooLargeError,
@@ -14,6 +15,7 @@ from contract.errors import (
     JobNotFoundError,
     MediaTypeError,
     NotJsonError,
+    RequestError,
 )
 from contract.ids import is_job_id
 
@@ -34,8 +36,11 @@ def json_object() -> dict[str, Any]:
 
 
 def body() -> bytes:
-    """Return the request's body. Raises BodyTooLargeError, or lets werkzeug answer 413 before it is read."""
-    raw = flask.request.get_data()
+    """Return the request's body. Raises BodyTooLargeError, werkzeug's own of the kind, or RequestError."""
+    try:
+        raw = flask.request.get_data()
+    except ParseException as error:
+        raise RequestError(f"the body is sent in broken chunks: {error}") from None
     # a body without a Content-Length is read up to the limit and cut there, without a word
     if len(raw) == flask.request.max_content_length:
         raise BodyTooLargeError
@@ -66,7 +71,7 @@ def parameters(allowed: AbstractSet[str]) -> dict[str, str]:
     """Return the query's parameters. Raises InvalidFieldsError for unknown ones and those given twice."""
     given = flask.request.args
     wrong = [FieldProblem(name[:100], "there is no such parameter") for name in given if name not in allowed]
-    wrong += [FieldProblem(name, "was given twice") for name in allowed if len(given.getlist(name)) > 1]
+    wrong += [FieldProblem(name, "was given twice") for name in sorted(allowed) if len(given.getlist(name)) > 1]
     if wrong:
         raise InvalidFieldsError(wrong[:50])
     return given.to_dict()

@@ -43,6 +43,11 @@ class ApiSettings:
         env.check()
         return settings
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the service at its address."""
+        return self.bind.startswith(("unix:", "127.", "localhost:", "[::1]:"))
+
 
 def without_secret(redis_url: str) -> str | None:
     """Return the URL if it can be shown to callers as it is; None if it holds a password."""

@@ -39,6 +39,12 @@ def test_the_address_may_be_a_port_or_a_socket(bind: str) -> None:
     assert ApiSettings.from_env({"DUBQ_BIND": bind}).bind == bind
 
 
+def test_the_service_knows_whether_others_than_this_machine_can_reach_it() -> None:
+    near = ("127.0.0.1:5000", "localhost:1", "[::1]:5000", "unix:/run/dubq.sock")
+    assert all(ApiSettings(bind=bind).is_local for bind in near)
+    assert not any(ApiSettings(bind=bind).is_local for bind in ("0.0.0.0:5000", "[::]:5000", "example.com:80"))
+
+
 @pytest.mark.parametrize("bind", ["host:70000", "host:", ":x", "unix:relative"])
 def test_an_address_that_is_none_is_refused(bind: str) -> None:
     with pytest.raises(SettingsError):

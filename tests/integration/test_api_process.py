@@ -1,0 +1,175 @@
+"""The API as it runs: gunicorn with two processes on a real Valkey."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from keyspace import keyspace
+from service import ROOT, Service, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+AT_ONCE = 16
+BODY = {"video_url": "https://example.com/v.mp4"}
+JSON = {"Content-Type": "application/json"}
+
+pytestmark = pytest.mark.sockets
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service({"WEB_CONCURRENCY": "2", "DUBQ_JOB_TTL_S": "1"}) as service:
+        service.start_valkey()
+        service.start_api()
+        yield service
+
+
+@pytest.fixture
+def url(service: Service) -> str:
+    service.connection().flushall()
+    return service.url
+
+
+def jobs_in(service: Service) -> dict[bytes, Any]:
+    """Return the keyspace without the short-lived note of the sweep."""
+    return {key: value for key, value in keyspace(service.connection()).items() if key != b"dubq:sweep"}
+
+
+def at_once(ask: Callable[[], requests.Response]) -> list[requests.Response]:
+    """Ask from many threads, all of them at the same moment."""
+    together = threading.Barrier(AT_ONCE)
+
+    def one(_: int) -> requests.Response:
+        together.wait()
+        return ask()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, range(AT_ONCE)))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"), [(BODY | {"job_id": "j1"}, {}), (BODY, {"Idempotency-Key": "k1"})], ids=["job_id", "key"]
+)
+def test_the_same_submission_many_times_at_once_makes_one_job(
+    service: Service, url: str, body: dict[str, Any], headers: dict[str, str]
+) -> None:
+    answers = at_once(lambda: requests.post(f"{url}/jobs", json=body, headers=headers, timeout=30))
+    assert sorted(each.status_code for each in answers) == [200] * (AT_ONCE - 1) + [202]
+    assert len({each.json()["job_id"] for each in answers}) == 1
+    assert service.connection().llen("rq:queue:default") == 1
+    assert service.connection().zcard("dubq:jobs:default") == 1
+
+
+def test_different_submissions_under_one_id_at_once_make_one_job(service: Service, url: str) -> None:
+    titles = iter(str(n) for n in range(AT_ONCE))
+    answers = at_once(
+        lambda: requests.post(f"{url}/jobs", json=BODY | {"job_id": "j1", "title": next(titles)}, timeout=30)
+    )
+    assert sorted(each.status_code for each in answers) == [202] + [409] * (AT_ONCE - 1)
+    assert service.connection().zcard("dubq:jobs:default") == 1
+
+
+def test_the_first_questions_for_the_status_at_once_start_one_job(service: Service, url: str) -> None:
+    answers = at_once(lambda: requests.get(f"{url}/status", timeout=30))
+    assert [each.json() for each in answers] == [{"result": "pending"}] * AT_ONCE
+    assert len({each.headers["Content-Location"] for each in answers}) == 1
+    assert service.connection().zcard("dubq:jobs:default") == 1
+
+
+def test_ten_megabytes_are_refused_whether_announced_or_not(service: Service, url: str) -> None:
+    chunk = b" " * 10_000
+    for data in (chunk * 1000, (chunk for _ in range(1000))):
+        answer = requests.post(f"{url}/jobs", data=data, headers=JSON, timeout=30)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert jobs_in(service) == {}
+
+
+def test_a_thousand_long_ids_fit_into_one_request_and_ten_thousand_are_refused_in_our_words(url: str) -> None:
+    ids = [f"{n:064d}" for n in range(10_000)]
+    found = requests.get(f"{url}/jobs", params={"ids": ",".join(ids[:1000])}, timeout=30)
+    assert found.json() == {"jobs": [], "missing": ids[:1000]}
+    refused = requests.get(f"{url}/jobs?ids={','.join(ids)}", timeout=30)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_fields")
+
+
+def exchange(service: Service, sent: bytes) -> bytes:
+    """Send raw bytes and return all that comes back until the service hangs up."""
+    came = b""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as raw, suppress(ConnectionError):
+        raw.sendall(sent)
+        while part := raw.recv(65_536):
+            came += part
+    return came
+
+
+@pytest.mark.parametrize("chunk", [b"xyz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}garbage\r\n", b"-5\r\n{}\r\n"])
+def test_a_body_in_broken_chunks_is_a_400(service: Service, url: str, chunk: bytes) -> None:
+    del url
+    head = b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    status, _, rest = exchange(service, head + chunk).partition(b"\r\n")
+    assert status == b"HTTP/1.1 400 BAD REQUEST"
+    assert json.loads(rest.partition(b"\r\n\r\n")[2].splitlines()[0])["code"] == "bad_request"
+    assert jobs_in(service) == {}
+
+
+def test_a_request_line_without_an_end_is_cut_off(service: Service) -> None:
+    # who hangs up while more is coming may be cut off before the answer is read
+    assert exchange(service, b"GET /jobs?ids=" + b"a" * 1_200_000)[:13] in {b"HTTP/1.1 414 ", b""}
+
+
+def test_the_api_sweeps_so_finished_jobs_are_forgotten_in_time(service: Service, url: str) -> None:
+    requests.post(f"{url}/jobs", json=BODY | {"job_id": "j1"}, timeout=30)
+    assert requests.post(f"{url}/jobs/j1/cancel", timeout=30).json()["state"] == "cancelled"
+    eventually(lambda: requests.get(f"{url}/jobs/j1", timeout=30).status_code == 404, 15)
+    assert service.connection().keys("dubq:job*") == []
+
+
+def test_every_line_of_the_log_is_json_and_names_its_request(service: Service, url: str) -> None:
+    requests.get(f"{url}/jobs/nobody", headers={"X-Request-Id": "look-for-me"}, timeout=30)
+    lines = [json.loads(line) for line in service.log("api").splitlines()]
+    (line,) = (each for each in lines if each.get("request_id") == "look-for-me")
+    assert (line["event"], line["path"], line["status"]) == ("request", "/jobs/nobody", 404)
+
+
+def test_redis_goes_away_and_comes_back_and_so_does_the_service() -> None:
+    with Service() as service:
+        service.start_valkey()
+        service.start_api()
+        url = f"{service.url}/jobs"
+        assert requests.post(url, json=BODY | {"job_id": "j1"}, timeout=30).status_code == 202
+        service.valkey.stop()
+        away = requests.post(url, json=BODY | {"job_id": "j2"}, timeout=30)
+        assert (away.status_code, away.json()["code"], away.headers["Retry-After"]) == (503, "unavailable", "1")
+        service.start_valkey()
+        eventually(lambda: requests.get(f"{url}/j1", timeout=30).ok, 15)
+        assert requests.post(url, json=BODY | {"job_id": "j2"}, timeout=30).status_code == 202
+
+
+def test_a_sigterm_ends_every_process_with_status_0() -> None:
+    with Service({"WEB_CONCURRENCY": "2"}) as service:
+        service.start_valkey()
+        service.start_api()
+        assert service.api
+        service.api.send_signal(signal.SIGTERM)
+        assert service.api.wait(timeout=20) == 0
+
+
+def test_wrong_settings_are_all_named_and_nothing_is_started() -> None:
+    env = {"PYTHONPATH": str(ROOT), "DUBQ_REDIS_URL": "http://x", "DUBQ_AUTH": "on", "DUBQ_LOG_LEVEL": "loud"}
+    words = ["gunicorn", "-c", "python:api.gunicorn_conf", "api.app:from_env()"]
+    ended = subprocess.run([sys.executable, "-m", *words], env=env, capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    for name in ("DUBQ_REDIS_URL", "DUBQ_AUTH", "DUBQ_LOG_LEVEL"):
+        assert name.encode() in ended.stderr
+    assert b"Traceback" not in ended.stderr
