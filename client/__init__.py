@@ -1,1 +1,60 @@
+"""The client of dubq: submit translation jobs, and be told how they end.
 
+from client import TranslationClient
+
+with TranslationClient("http://127.0.0.1:5000") as client:
+    job = client.submit("https://example.com/talk.mp4", target_language="es")
+    done = client.wait(job.job_id)
+"""
+
+from contract.errors import (
+    AuthenticationError,
+    DubqError,
+    ForbiddenError,
+    IllegalTransitionError,
+    InvalidFieldsError,
+    JobCancelledError,
+    JobExistsError,
+    JobFailedError,
+    JobNotFoundError,
+    RateLimitedError,
+    RequestError,
+    ServiceUnavailableError,
+    WaitTimeoutError,
+)
+from contract.job import Eta, Failure, Job, Output, Priority
+from contract.states import Result, State
+
+from .driver import ClientClosedError
+from .metrics import JobMetrics, Metrics
+from .sync import TranslationClient, subscribe
+from .waiting import NoPushError
+
+__all__ = [
+    "AuthenticationError",
+    "ClientClosedError",
+    "DubqError",
+    "Eta",
+    "Failure",
+    "ForbiddenError",
+    "IllegalTransitionError",
+    "InvalidFieldsError",
+    "Job",
+    "JobCancelledError",
+    "JobExistsError",
+    "JobFailedError",
+    "JobMetrics",
+    "JobNotFoundError",
+    "Metrics",
+    "NoPushError",
+    "Output",
+    "Priority",
+    "RateLimitedError",
+    "RequestError",
+    "Result",
+    "ServiceUnavailableError",
+    "State",
+    "TranslationClient",
+    "WaitTimeoutError",
+    "subscribe",
+]

@@ -1,0 +1,79 @@
+"""The language between plans and drivers: what should happen next, and how it went."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from contract.job import Job
+
+from .http import Answer, Request
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send(Generic[T]):
+    """Send a request and give up on its answer after `within_s`.
+
+    `is_retry`: the one before it got no usable answer.
+    `insist`: connect even if somebody has just found the service away.
+    """
+
+    request: Request[T]
+    within_s: float
+    is_retry: bool = False
+    insist: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Bring the line to Redis up, and have the subscription acknowledged by the server, all `within_s`."""
+
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Wait on the line for one message, or for its loss, for `seconds` at most."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Do nothing for `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Hand a job that has changed to whoever is waiting."""
+
+    job: Job
+
+
+class Line(Enum):
+    """How the line to Redis is after a step."""
+
+    UP = auto()
+    DOWN = auto()  # for now
+    NONE = auto()  # and there will be none: the service or the installation has no pub/sub; the answer's error says why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """How a step went: at what time of the driver's monotonic clock it was over, and what it brought.
+
+    `answer` is that of a Send, the job pushed during a Listen, or the reason why a Subscribe cannot ever succeed.
+    `line` is None where the step has nothing to say about it.
+    """
+
+    at_s: float
+    answer: Answer[Any] = Answer()  # noqa: RUF009 - frozen
+    line: Line | None = None
+
+
+Step: TypeAlias = Send[Any] | Subscribe | Listen | Pause | Tell
+Plan: TypeAlias = Generator[Step, Reply, T]

@@ -1,0 +1,297 @@
+"""The blocking client: its public methods, each a request or a plan and nothing more."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Self, TypeVar
+
+import requests
+
+from contract.ids import uuid7
+from contract.job import Job, Priority
+from contract.states import State
+
+from . import http
+from .driver import ClientClosedError, Means, Performer, Road, drive, finish
+from .listener import Listener
+from .metrics import Metrics
+from .steps import Plan, Send
+from .transport import Transport
+from .waiting import REQUEST_TIMEOUT_S, TIMEOUT_S, OnTimeout, Push, Terms, check_seconds, insist, wait
+
+T = TypeVar("T")
+OnUpdate = Callable[[Job], object]
+
+DEFAULT_URL: Final = "http://127.0.0.1:5000"
+SUBMIT_TIMEOUT_S: Final = 30.0
+
+
+class TranslationClient:
+    """Submits translation jobs and waits for them. May be shared by any number of threads.
+
+    `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to DUBQ_REDIS_URL and then to what the service
+    says. `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four
+    are for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
+
+    All methods raise subclasses of DubqError: ServiceUnavailableError where the service cannot be reached, and what it
+    refuses. A wait rides out what passes, and raises JobFailedError, JobCancelledError (unless `raise_on_failure` is
+    False) and WaitTimeoutError. Its `timeout` is for the whole wait; `on_timeout="cancel"` also cancels the job,
+    `"return"` returns it as it was last seen.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        redis_url: str | None = None,
+        request_timeout: float = REQUEST_TIMEOUT_S,
+        session: requests.Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+        chance: Callable[[], float] = random.random,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        check_seconds("request_timeout", request_timeout, least=0.001)
+        self.metrics = Metrics()
+        self._request_timeout_s = request_timeout
+        self._transport = Transport(
+            url or os.environ.get("DUBQ_URL") or DEFAULT_URL,
+            token or os.environ.get("DUBQ_TOKEN"),
+            session,
+            self.metrics,
+            clock=clock,
+            now=now,
+        )
+        closed = threading.Event()
+        self._means = Means(
+            transport=self._transport,
+            listener=Listener(clock),
+            road=Road(redis_url or os.environ.get("DUBQ_REDIS_URL"), self._transport),
+            metrics=self.metrics,
+            closed=closed,
+            clock=clock,
+            now=now,
+            chance=chance,
+            pause=sleep or closed.wait,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all connections and threads; waits that are under way raise ClientClosedError."""
+        self._means.closed.set()
+        self._means.listener.close()
+        self._transport.close()
+
+    def submit(
+        self,
+        video_url: str,
+        *,
+        job_id: str | None = None,
+        target_language: str | None = None,
+        source_language: str | None = None,
+        title: str | None = None,
+        video_duration_s: float | None = None,
+        priority: Priority | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        callback_url: str | None = None,
+        max_attempts: int | None = None,
+        simulate: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        timeout: float = SUBMIT_TIMEOUT_S,
+    ) -> Job:
+        """Submit a job; return it as accepted.
+
+        Its id is chosen here, so what got no answer is sent again for up to `timeout` seconds and never makes a second
+        job. The error then has the `job_id`, with which the same submission can be sent once more at any time.
+        """
+        check_seconds("timeout", timeout, least=0.0)
+        body = {
+            "job_id": job_id if job_id is not None else self._new_id(),
+            "video_url": video_url,
+            "target_language": target_language,
+            "source_language": source_language,
+            "title": title,
+            "video_duration_s": video_duration_s,
+            "priority": priority,
+            "metadata": metadata,
+            "callback_url": callback_url,
+            "max_attempts": max_attempts,
+            "simulate": simulate,
+        }
+        request = http.submit(body, idempotency_key)
+        plan = insist(request, timeout, self._request_timeout_s, self._means.clock(), self._means.chance)
+        job = finish(self._run(plan, request.job_id), on_update=None)
+        self._means.road.note(job)
+        return job
+
+    def get_status(self, job_id: str | None = None) -> Job:
+        """Read a job as it is now; without an id that of `/status`, which starts one if there is none."""
+        return self._call(http.read_single() if job_id is None else http.read_job(job_id))
+
+    def get_statuses(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        """Read many jobs, by their ids; those that do not exist are missing."""
+        found = (job for chunk in http.chunks(job_ids) for job in self._call(http.read_many(chunk)))
+        return {job.job_id: job for job in found}
+
+    def jobs(self, *, state: State | str | None = None, target_language: str | None = None) -> Iterator[Job]:
+        """Yield all jobs, newest first, read page by page."""
+        cursor: str | None = None
+        while True:
+            page = self._call(http.list_jobs(state, target_language, cursor))
+            yield from page.jobs
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop; return it as it is then. Raises IllegalTransitionError if it has ended otherwise."""
+        return self._call(http.cancel(job_id))
+
+    def reset(self, job_id: str) -> Job:
+        """Run a finished job again from the start. Raises IllegalTransitionError while it is pending."""
+        job = self._call(http.reset(job_id))
+        self.metrics.forget_knowing(job_id)
+        return job
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        request_timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = True,
+    ) -> Job:
+        """Wait for a job's end in the best way there is: pushed by Redis where that works, else polled.
+
+        `on_update` is called in this thread with the job as it is now, and with every change that is seen.
+        """
+        terms = self._terms(
+            job_id,
+            Push.IF_OFFERED,
+            timeout=timeout,
+            request_timeout=request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+        return finish(self._wait(terms), on_update)
+
+    def subscribe(
+        self,
+        job_id: str,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        *,
+        request_timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = True,
+    ) -> Job:
+        """Wait for a job's end as `wait` does, pushed by Redis; poll only while Redis is away.
+
+        Raises NoPushError where there is no Redis to be told by.
+        """
+        terms = self._terms(
+            job_id,
+            Push.ALWAYS,
+            timeout=timeout,
+            request_timeout=request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+        return finish(self._wait(terms), on_update)
+
+    def poll_status(
+        self,
+        job_id: str | None = None,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        *,
+        request_timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = True,
+    ) -> Job:
+        """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
+        terms = self._terms(
+            job_id,
+            Push.NEVER,
+            timeout=timeout,
+            request_timeout=request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+        return finish(self._wait(terms), on_update)
+
+    def events(
+        self, job_id: str, *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
+    ) -> Generator[Job, None, None]:
+        """Yield the job as it is now, then every change that is seen, up to its end, however it ends.
+
+        Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
+        """
+        terms = self._terms(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
+        return self._events(terms)
+
+    def _events(self, terms: Terms) -> Generator[Job, None, None]:
+        yield from self._wait(terms)
+
+    def _terms(
+        self,
+        job_id: str | None,
+        push: Push,
+        *,
+        timeout: float,
+        request_timeout: float | None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = False,
+    ) -> Terms:
+        return Terms(
+            job_id=job_id,
+            push=push,
+            timeout_s=timeout,
+            request_timeout_s=self._request_timeout_s if request_timeout is None else request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+
+    def _wait(self, terms: Terms) -> Generator[Job, None, Job]:
+        return self._run(wait(terms, self._means.clock(), self._means.chance), terms.job_id)
+
+    def _run(self, plan: Plan[T], job_id: str | None) -> Generator[Job, None, T]:
+        with Performer(self._means, job_id) as perform:
+            return (yield from drive(plan, perform))
+
+    def _call(self, request: http.Request[T]) -> T:
+        """Send one request once; return its value."""
+        if self._means.closed.is_set():
+            raise ClientClosedError(job_id=request.job_id)
+        answer = self._transport.send(Send(request=request, within_s=self._request_timeout_s, insist=True))
+        return answer.result()
+
+    def _new_id(self) -> str:
+        return str(uuid7(int(self._means.now().timestamp() * 1000), os.urandom(10)))
+
+
+def subscribe(
+    job_id: str,
+    on_update: OnUpdate | None = None,
+    timeout: float = TIMEOUT_S,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    redis_url: str | None = None,
+    on_timeout: OnTimeout = "raise",
+    raise_on_failure: bool = True,
+) -> Job:
+    """Wait for a job's end, pushed by Redis, with a client made for it; see TranslationClient."""
+    with TranslationClient(url, token=token, redis_url=redis_url) as client:
+        return client.subscribe(job_id, on_update, timeout, on_timeout=on_timeout, raise_on_failure=raise_on_failure)

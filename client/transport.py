@@ -1,0 +1,120 @@
+"""Requests over the wire: one session, its token, its metrics, and some mercy for a service that is away."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError
+
+from . import http
+from .metrics import Metrics
+from .steps import Send
+
+T = TypeVar("T")
+
+POOL_SIZE: Final = 64  # connections that are kept for threads that wait at once
+AWAY_S: Final = 1.0
+"""For so long after nobody answered, others do not knock: a client with many waits knocks once a second in all."""
+
+
+class Bearer(requests.auth.AuthBase):
+    """Sends the token, also where a .netrc would have sent something else."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Transport:
+    """Sends requests and says what came of them; raises only for what cannot be sent at all."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        session: requests.Session | None,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`session` is the caller's own (proxies, certificates) and stays open; else one is made and closed here."""
+        self._url = url.rstrip("/")
+        self._auth = Bearer(token) if token else None
+        self._owns_session = session is None
+        self._session = session or _new_session()
+        self._metrics = metrics
+        self._clock, self._now = clock, now
+        self._lock = threading.Lock()
+        self._away: tuple[float, str] = (-float("inf"), "")  # until when, and why
+
+    def send(self, step: Send[T]) -> http.Answer[T]:
+        """Send a request and wait for its answer as long as the step says.
+
+        Raises ValueError, TypeError or requests' InvalidJSONError for an address or a body that cannot be sent.
+        """
+        until_s, reason = self._away
+        if not step.insist and self._clock() < until_s:
+            return http.unreachable(step.request, self._url, reason)
+        began_s = self._clock()
+        try:
+            response = self._session.request(**self._arguments(step))
+        except (requests.exceptions.InvalidJSONError, ValueError):
+            raise  # a bad address or body of the caller's: no later attempt could be better
+        except (requests.RequestException, HTTPError, OSError) as error:
+            self._note_absence(error)
+            self._count(step, began_s, None)
+            return http.unreachable(step.request, self._url, _first_words(error))
+        self._count(step, began_s, response.status_code)
+        return http.classify(step.request, response.status_code, response.headers, response.content, self._now())
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        if self._owns_session:
+            self._session.close()
+
+    def _arguments(self, step: Send[Any]) -> dict[str, Any]:
+        request = step.request
+        return {
+            "method": request.method,
+            "url": self._url + request.path,
+            "params": urlencode(request.params, safe=","),
+            "headers": {"Accept": "application/json", **request.headers},
+            "json": request.body,
+            "auth": self._auth,
+            # all of it: requests' own number would count for each read anew
+            "timeout": Timeout(total=max(step.within_s, 0.001)),
+        }
+
+    def _note_absence(self, error: Exception) -> None:
+        if isinstance(error, requests.ConnectionError):
+            with self._lock:
+                self._away = (self._clock() + AWAY_S, _first_words(error))
+
+    def _count(self, step: Send[Any], began_s: float, status: int | None) -> None:
+        took_s = self._clock() - began_s
+        self._metrics.count_request(step.request.job_id, is_retry=step.is_retry, took_s=took_s, status=status)
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _first_words(error: BaseException) -> str:
+    """Return what an error of the network says at its root: what wraps it repeats the address."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error) or type(error).__name__

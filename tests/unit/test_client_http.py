@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from client import http
+from contract.errors import (
+    AuthenticationError,
+    IllegalTransitionError,
+    InvalidFieldsError,
+    JobNotFoundError,
+    RateLimitedError,
+    RequestError,
+    ServiceUnavailableError,
+)
+from contract.job import Job
+from contract.states import State
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+DOCUMENT = Job(
+    job_id="j1",
+    client_id="default",
+    state=State.RUNNING,
+    seq=2,
+    video_url="https://example.com/a.mp4",
+    created_at=NOW,
+    updated_at=NOW,
+)
+
+
+def classify(status: int, body: Any = None, **headers: str) -> http.Answer[Job]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    found = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return http.classify(http.read_job("j1"), status, found, raw, NOW)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("9" * 400, http.LONGEST_RETRY_AFTER_S),
+        ("Sun, 22 Nov 2026 12:01:30 GMT", 90),
+        ("Sun, 22 Nov 2026 12:01:30 -0000", 90),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0),
+        ("Sun, 22 Nov 2099 11:00:00 GMT", http.LONGEST_RETRY_AFTER_S),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str, seconds: float) -> None:
+    assert http.retry_after_s(header, NOW) == seconds
+
+
+@pytest.mark.parametrize("header", ["", "soon", "-1", "1.5", "nan", "inf", "٣", "Sun, 99 Nov 2026 12:00:00 GMT"])
+def test_a_retry_after_that_is_neither_is_no_advice(header: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        http.retry_after_s(header, NOW)
+    assert classify(503, retry_after=header).retry_after_s == 0
+
+
+def test_a_document_is_a_job() -> None:
+    answer = classify(200, DOCUMENT.to_wire() | {"a_field_of_tomorrow": 1}, retry_after="3")
+    assert (answer.value, answer.error, answer.retry_after_s) == (DOCUMENT, None, 3)
+
+
+def test_not_modified_is_neither_a_job_nor_an_error() -> None:
+    answer = classify(304, b"", retry_after="2")
+    assert (answer.value, answer.error, answer.retry_after_s) == (None, None, 2)
+    with pytest.raises(ServiceUnavailableError):
+        answer.result()
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 521])
+def test_these_statuses_pass(status: int) -> None:
+    assert classify(status, b"<html>oops</html>").is_passing
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 415, 422])
+def test_these_statuses_are_final(status: int) -> None:
+    answer = classify(status, b"")
+    assert not answer.is_passing
+    assert isinstance(answer.error, RequestError)
+    assert answer.error.job_id == "j1"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Welcome to the hotel</html>", b"[]", b"null", b'{"result": "pending"}'])
+def test_a_good_status_with_a_foreign_body_passes(body: bytes) -> None:
+    answer = classify(200, body)
+    assert answer.is_passing
+    assert isinstance(answer.error, ServiceUnavailableError)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (401, "unauthenticated", AuthenticationError),
+        (404, "job_not_found", JobNotFoundError),
+        (409, "illegal_transition", IllegalTransitionError),
+        (429, "rate_limited", RateLimitedError),
+        (503, "unavailable", ServiceUnavailableError),
+        (418, "teapot_of_tomorrow", RequestError),
+    ],
+)
+def test_a_problem_document_becomes_its_error_again(status: int, code: str, kind: type[Exception]) -> None:
+    error = classify(status, {"status": status, "code": code, "detail": "because"}).error
+    assert type(error) is kind
+    assert str(error) == "because"
+
+
+def test_wrong_fields_are_named() -> None:
+    problem = {"status": 422, "code": "invalid_fields", "errors": [{"pointer": "/priority", "message": "no such"}]}
+    error = classify(422, problem).error
+    assert isinstance(error, InvalidFieldsError)
+    assert [each.pointer for each in error.errors] == ["/priority"]
+
+
+@pytest.mark.parametrize("errors", [None, "x", [1], [{}]])
+def test_a_problem_document_that_is_broken_is_an_error_all_the_same(errors: Any) -> None:
+    answer = classify(422, {"code": "invalid_fields", "errors": errors, "status": "?"})
+    assert isinstance(answer.error, RequestError)
+    assert not answer.is_passing
+
+
+def test_a_message_that_is_no_job_is_ignored() -> None:
+    assert http.job_of_message(b"\xff") is None
+    assert http.job_of_message(b"[1]") is None
+    assert http.job_of_message(json.dumps(DOCUMENT.to_wire()).encode()) == DOCUMENT
+
+
+def test_a_submission_leaves_out_what_was_not_said() -> None:
+    request = http.submit({"job_id": "j1", "video_url": "https://x.example/", "title": None}, "key-1")
+    assert request.body == {"job_id": "j1", "video_url": "https://x.example/"}
+    assert request.headers == {"Idempotency-Key": "key-1"}
+
+
+def test_ids_are_cut_into_what_one_request_can_name() -> None:
+    ids = [f"{number:036d}" for number in range(250)]
+    chunks = list(http.chunks(ids))
+    assert [each for chunk in chunks for each in chunk] == ids
+    assert all(len(",".join(chunk)) <= http.MOST_IDS_CHARS for chunk in chunks)
+    assert max(len(chunk) for chunk in http.chunks(["a"] * 3000)) == http.MOST_IDS
+    assert list(http.chunks([])) == []
+
+
+def test_a_service_without_redis_has_no_road_there() -> None:
+    read = http.connect().read
+    assert read({"client_id": "acme", "redis": None}).redis_url is None
+    assert read({"client_id": "acme", "redis": {"url": "redis://r", "channel": "x"}}) == http.Roads(
+        client_id="acme", redis_url="redis://r"
+    )
