@@ -227,9 +227,13 @@ def revive(problem: dict[str, Any], *, job_id: str | None, job: Job | None) -> D
     kind = by_code(str(problem.get("code"))) or _by_status(int(problem.get("status", 500)))
     if kind is InvalidFieldsError:
         raw = problem.get("errors", [])
-        return InvalidFieldsError([FieldProblem(str(each["pointer"]), str(each["message"])) for each in raw])
-    error = kind.__new__(kind)
-    DubqError.__init__(error, str(problem.get("detail") or kind.title), job_id=job_id, job=job)
+        error: DubqError = InvalidFieldsError(
+            [FieldProblem(str(each["pointer"]), str(each["message"])) for each in raw]
+        )
+    else:
+        error = kind.__new__(kind)
+        DubqError.__init__(error, str(problem.get("detail") or kind.title))
+    error.job_id, error.job = job_id, job
     return error
 
 

@@ -8,15 +8,15 @@
 -- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
 --       4 job_id, 5 channel, 6 feed, 7 feed length, 8 counter that numbers a new job ('' = not new),
 --       9… commands, each as: how many words, word, word…
--- Returns 1 if the change stands, 0 if it was refused.
+-- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused.
 local record, document = KEYS[1], ARGV[3]
 local version = redis.call('HGET', record, 'version') or ''
 
 if version ~= ARGV[1] then
   if ARGV[1] ~= '' and version == ARGV[2] and redis.call('HGET', record, 'document') == document then
-    return 1
+    return redis.call('ZRANK', KEYS[2], ARGV[4]) or -1
   end
-  return 0
+  return false
 end
 
 redis.call('HSET', record, 'version', ARGV[2])
@@ -31,12 +31,12 @@ while at <= #ARGV do
   at = at + words + 1
 end
 
+local position = redis.call('ZRANK', KEYS[2], ARGV[4])
 if document ~= '' then
   redis.call('HSET', record, 'document', document)
   -- the live fields are not stored: they are true only at the moment of telling
-  local position = redis.call('ZRANK', KEYS[2], ARGV[4]) or 'null'
-  local told = string.sub(document, 1, -2) .. ',"position":' .. position .. ',"eta":null}'
+  local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":null}'
   redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)
   redis.call('PUBLISH', ARGV[5], told)
 end
-return 1
+return position or -1

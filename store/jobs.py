@@ -115,10 +115,9 @@ class JobStore:
         while True:
             record = self._record(job_id, client_id)
             try:
-                self._ledger.move(record, moves.reset(record.job, self._ledger.clock()))
+                return self._ledger.move(record, moves.reset(record.job, self._ledger.clock())).job
             except StaleWriteError:
                 continue
-            return self.read(job_id, client_id)
 
     def single(self, client_id: str) -> str | None:
         """Return the job_id that the client's single-job status speaks of, if it was ever set."""
@@ -146,10 +145,9 @@ class JobStore:
 
     def _create(self, job: Job, fingerprint: str, simulate: dict[str, Any] | None) -> Created:
         try:
-            self._ledger.create(job, fingerprint=fingerprint, simulate=simulate)
+            return Created(self._ledger.create(job, fingerprint=fingerprint, simulate=simulate), is_new=True)
         except StaleWriteError:
             (record,) = fetch(self._redis, [job.job_id])
             if record is None or (record.fingerprint, record.job.client_id) != (fingerprint, job.client_id):
                 raise JobExistsError(f"another submission has made job {job.job_id}", job_id=job.job_id) from None
             return Created(record.job, is_new=False)
-        return Created(self.read(job.job_id, job.client_id), is_new=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -40,8 +41,8 @@ class Ledger:
         # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
         self.queue.redis_server_version = (7, 0, 0)
 
-    def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> None:
-        """Write a new job and put it into the queue. Raises StaleWriteError if its job_id is taken."""
+    def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> Job:
+        """Write a new job, put it into the queue and return it. Raises StaleWriteError if its job_id is taken."""
         pipe = self.commands()
         record = keys.record(job.job_id)
         pipe.hset(record, "fingerprint", fingerprint)
@@ -49,7 +50,7 @@ class Ledger:
             pipe.hset(record, "simulate", json.dumps(simulate))
         pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
         self._enter(pipe, job, pause_s=0)
-        self._commit(pipe, job, was="", becomes=str(job.seq), counter=keys.ordinal(job.client_id))
+        return self._commit(pipe, job, was="", becomes=str(job.seq), counter=keys.ordinal(job.client_id))
 
     def move(self, old: Record, job: Job, *, pause_s: float = 0) -> Record:
         """Write `job`, the next of `old`, and return it as a record; a queued job waits for `pause_s` first.
@@ -68,11 +69,8 @@ class Ledger:
             if old.job.done:
                 round_ += 1
                 pipe.hset(keys.record(job.job_id), "round", round_)
-        self._commit(pipe, job, was=old.version, becomes=becomes)
-        return Record(
-            job=job, version=becomes, run=run, simulate=old.simulate,
-            number=old.number, round=round_, fingerprint=old.fingerprint,
-        )  # fmt: skip
+        written = self._commit(pipe, job, was=old.version, becomes=becomes)
+        return replace(old, job=written, version=becomes, run=run, round=round_)
 
     def ask_to_cancel(self, old: Record) -> None:
         """Note that the owner wants the running job to end. Raises StaleWriteError."""
@@ -134,9 +132,7 @@ class Ledger:
             pipe.zadd(keys.QUEUED, {job.job_id: at_ms})
             self.enqueue(pipe, job)
 
-    def _commit(
-        self, pipe: Pipeline, job: Job, *, was: str, becomes: str, told: bool = True, counter: str = ""
-    ) -> None:
+    def _commit(self, pipe: Pipeline, job: Job, *, was: str, becomes: str, told: bool = True, counter: str = "") -> Job:
         words: list[Any] = [
             was,
             becomes,
@@ -149,5 +145,7 @@ class Ledger:
         ]
         for command, _ in pipe.command_stack:
             words += [len(command), *command]
-        if not self._advance(keys=[keys.record(job.job_id), keys.QUEUED], args=words):
+        position = self._advance(keys=[keys.record(job.job_id), keys.QUEUED], args=words)
+        if position is None:
             raise StaleWriteError(f"job {job.job_id} is not at version {was or 'none'} any more", job_id=job.job_id)
+        return replace(job, position=position if position >= 0 else None)

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from service import Service
+
+from client import TranslationClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Service]:
+    """Run the whole service once for all tests that do it no harm: jobs of 0.2 s, two workers."""
+    with Service({"DUBQ_SIM_DURATION": "fixed:0.2"}) as running:
+        yield running.start(workers=2)
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[TranslationClient]:
+    with TranslationClient(service.url) as connected:
+        yield connected
