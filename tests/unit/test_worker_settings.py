@@ -1,4 +1,5 @@
 import sys
+from runpy import run_module
 from types import ModuleType
 
 import pytest
@@ -82,3 +83,22 @@ def test_a_named_engine_is_called_into_being(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_engine_that_does_not_exist_is_a_fault_of_the_settings(name: str) -> None:
     with pytest.raises(SettingsError, match=f"DUBQ_ENGINE='{name}': "):
         engine_of(WorkerSettings(engine=name))
+
+
+def test_rqs_configuration_file_names_the_redis_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUBQ_REDIS_URL", "redis://127.0.0.1:6390/2")
+    assert run_module("worker.rq_config")["REDIS_URL"] == "redis://127.0.0.1:6390/2"
+
+
+def test_rqs_configuration_file_ends_a_worker_whose_settings_are_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DUBQ_SIM_SPEED", "fast")
+    monkeypatch.setenv("DUBQ_SIM_ERROR_RATE", "2")
+    with pytest.raises(SystemExit) as caught:
+        run_module("worker.rq_config")
+    assert caught.value.code == 2
+    assert [line.partition("=")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "DUBQ_SIM_ERROR_RATE",
+        "DUBQ_SIM_SPEED",
+    ]
