@@ -1,0 +1,61 @@
+"""One line per event, in one form, whoever logs it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from api import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in (None, "gunicorn.error")]
+    before = [(each.handlers[:], each.propagate, each.level) for each in loggers]
+    yield
+    structlog.reset_defaults()
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+def fail_with(password: str) -> None:
+    raise RuntimeError(f"{len(password)} characters do not fit")
+
+
+def log_all() -> None:
+    structlog.get_logger().debug("too_quiet")
+    structlog.get_logger().warning("ours", job_id="j1")
+    logging.getLogger("gunicorn.error").warning("theirs %s", 1)
+    try:
+        fail_with("se" + "cret")
+    except RuntimeError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+
+
+def test_every_line_is_json_whoever_logs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    log_all()
+    err = capsys.readouterr().err
+    lines: list[dict[str, Any]] = [json.loads(line) for line in err.splitlines()]
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("ours", "warning"), ("theirs 1", "warning"), ("failed", "error"),
+    ]  # fmt: skip
+    assert lines[2]["exception"].endswith("RuntimeError: 6 characters do not fit")
+    assert "secret" not in err
+
+
+def test_for_a_person_a_traceback_is_plain_and_keeps_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "console")
+    log_all()
+    err = capsys.readouterr().err
+    assert "RuntimeError: 6 characters do not fit" in err
+    assert "secret" not in err
+    assert "too_quiet" not in err
