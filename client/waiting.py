@@ -139,10 +139,10 @@ class _Wait:
 
     def run(self) -> Plan[Job]:
         while self._final is None:
+            if self._wants_line and not self._has_line and self._left_s > 0:
+                yield from self._take((yield Subscribe(min(SUBSCRIBE_S, self._left_s))))
             if self._left_s <= 0:
                 return (yield from self._look_for_the_last_time())
-            if self._wants_line and not self._has_line:
-                yield from self._take((yield Subscribe(min(SUBSCRIBE_S, self._left_s))))
             yield from self._look()
             if self._final is None:
                 yield from self._rest()

