@@ -1,1 +1,59 @@
-"""The `dubq` command."""
+"""The `dubq` command. Its commands are imported only when they are run, so that help and completion are quick."""
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+COMMANDS: Final = {
+    "demo": ("cli.demo", "See the whole service work, in half a minute."),
+    "up": ("cli.up", "Run the whole service in the foreground."),
+    "stop": ("cli.up", "End the service that `dubq up` runs."),
+    "server-status": ("cli.up", "Show the service's processes, health and queues."),
+    "submit": ("cli.jobs", "Submit a video, and wait for it with --wait."),
+    "status": ("cli.jobs", "Show a job as it is now."),
+    "wait": ("cli.jobs", "Wait for jobs to end."),
+    "watch": ("cli.jobs", "Watch all jobs, live."),
+    "cancel": ("cli.jobs", "Ask a job to stop."),
+    "reset": ("cli.jobs", "Run a finished job again."),
+    "jobs": ("cli.jobs", "List jobs, newest first."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and line of help, and imports what is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names, in the order in which one meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dubq", prog_name="dubq")
+def _dubq() -> None:
+    """Translate videos: submit, wait, be told.
+
+    Exit status: 0 done, 1 the job failed or was cancelled, 2 wrong usage or settings, 3 not allowed, 4 timed out,
+    5 the service cannot be reached.
+    """
+
+
+def main(*args: Any, **extra: Any) -> Any:
+    """Run the command line."""
+    return _dubq(*args, prog_name="dubq", **extra)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The parts of the service, each as the very command that one would type to run it alone."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from api.settings import ApiSettings
+from contract.errors import SettingsError
+from worker.settings import WorkerSettings
+
+from . import embedded
+from .ground import Ground
+from .processes import Part
+
+VALKEY: Final = "valkey"
+API: Final = "api"
+WORKER: Final = "worker-"
+
+HOUSE: Final = Path(__file__).resolve().parents[1]
+"""The folder of our packages, where the parts run: they shall not import what lies where the user is."""
+
+RQ_LINE: Final = "%(asctime)s %(levelname)s %(message)s"
+
+
+def check(env: Mapping[str, str]) -> None:
+    """Raise SettingsError with everything that is wrong for any of the parts, before any of them is started."""
+    problems: dict[str, None] = {}  # the store's are found by both
+    for read in (ApiSettings.from_env, WorkerSettings.from_env):
+        try:
+            read(env)
+        except SettingsError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise SettingsError(list(problems))
+
+
+def valkey(ground: Ground, env: Mapping[str, str]) -> list[Part]:
+    """Return the embedded Valkey; nothing if somebody else's Redis is used."""
+    if ground.data is None or ground.data_claim is None:
+        return []
+    argv = embedded.command(embedded.find_server(), ground.socket, ground.data)
+    log = ground.logs / "valkey.log"
+    return [Part(name=VALKEY, argv=argv, env=env, folder=ground.data, log=log, keeps=(ground.data_claim.fd,))]
+
+
+def api(ground: Ground, env: Mapping[str, str]) -> Part:
+    """Return the API: gunicorn, on the socket that is already listening."""
+    fd = ground.listener.fileno()
+    argv = (
+        *(sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_conf"),
+        *("--bind", f"fd://{fd}", "--no-control-socket", "api.app:from_env()"),
+    )
+    env = _environment(ground, env)
+    return Part(name=API, argv=argv, env=env, folder=HOUSE, log=ground.logs / "api.log", keeps=(fd,))
+
+
+def workers(ground: Ground, env: Mapping[str, str], count: int) -> list[Part]:
+    """Return the workers: RQ's own, one job at a time each."""
+    argv = (sys.executable, "-m", "rq.cli", "worker", "-S", "json", "--log-format", RQ_LINE)
+    # RQ reads the URL from its environment, where no password is shown to everyone who lists processes
+    env = {**_environment(ground, env), "RQ_REDIS_URL": ground.redis_url}
+    return [
+        Part(name=name, argv=argv, env=env, folder=HOUSE, log=ground.logs / f"{name}.log")
+        for name in (f"{WORKER}{number}" for number in range(1, count + 1))
+    ]
+
+
+def _environment(ground: Ground, env: Mapping[str, str]) -> dict[str, str]:
+    return {**env, "DUBQ_REDIS_URL": ground.redis_url, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,58 @@
+"""Asking the parts whether they are ready."""
+
+import http.client
+import json
+from typing import Any, Final
+
+import redis
+
+from store import keys
+from store.settings import connect
+
+PATIENCE_S: Final = 2.0
+OLDEST_REDIS: Final = 7
+
+
+def redis_is_ready(url: str) -> bool:
+    """Whether a Redis answers, and has read all its data."""
+    with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
+        try:
+            return bool(connection.ping())
+        except redis.RedisError:
+            return False
+
+
+def redis_version(url: str) -> int:
+    """Return the first number of the Redis version that a server is compatible with. Raises RedisError."""
+    with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
+        found: Any = connection.info("server")
+    return int(str(found["redis_version"]).split(".")[0])
+
+
+def health(port: int) -> dict[str, Any] | None:
+    """Return what the API says of itself at /readyz, ready or not; None if it does not answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", "/readyz", headers={"Connection": "close"})
+        found: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return found
+
+
+def workers(port: int) -> int:
+    """Return how many workers the API knows of; -1 if it does not answer."""
+    found = health(port)
+    return -1 if found is None else int(found.get("workers") or 0)
+
+
+def depths(url: str) -> dict[str, int]:
+    """Return how many jobs are queued, wait for another try, and run. Raises RedisError."""
+    with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
+        pipe = connection.pipeline(transaction=False)
+        for index in (keys.QUEUED, keys.DUE, keys.RUNNING):
+            pipe.zcard(index)
+        queued, due, running = pipe.execute()
+    return {"queued": queued, "retrying": due, "running": running}

@@ -1,0 +1,191 @@
+"""The whole service in one place: starts its parts in order, brings back those that die, and ends them in order."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Final, Self
+
+from . import ground as grounds
+from . import parts, readiness
+from .exits import StartError, StoppedError
+from .ground import Ground, Say, Wish
+from .log_tail import LogTail, last_lines
+from .processes import Child, Mark, Part, mark_of, members, send
+from .restarts import Restarts
+from .runtime import Notice
+
+TICK_S: Final = 0.1
+START_S: Final = 60.0
+"""A Valkey with much data reads for a while."""
+END_S: Final = 10.0
+"""What a part other than a worker may take to end."""
+
+
+def nobody() -> int:
+    """Say that nobody has asked for a stop."""
+    return 0
+
+
+class Service:
+    """One service. `say` is told what a person should know; `asked` returns how many times a stop was asked for."""
+
+    ground: Ground
+
+    def __init__(self, wish: Wish, say: Say, asked: Callable[[], int] = nobody) -> None:
+        self._wish, self._say, self._asked = wish, say, asked
+        self._stack = ExitStack()
+        self._parts: dict[str, Part] = {}
+        self._tails: dict[str, LogTail] = {}
+        self._children: dict[str, Child] = {}
+        self._orphans: list[Mark] = []  # sessions whose leader has died, and whose jobs may still be done
+        self._restarts = Restarts(foundation=parts.VALKEY)
+
+    def __enter__(self) -> Self:
+        """Start everything; leave nothing behind if that fails.
+
+        Raises TakenError, StartError, SettingsError, and StoppedError if a stop was asked for meanwhile.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self._end(drain_s=0)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(drain_s=self._wish.drain_s)
+
+    def watch(self) -> None:
+        """Keep the parts alive until a stop is asked for."""
+        while not self._asked():
+            self.tick()
+            time.sleep(TICK_S)
+
+    def tick(self) -> None:
+        """Look after the parts once."""
+        now_s = time.monotonic()
+        for name, child in list(self._children.items()):
+            ending = child.ending()
+            if ending:
+                del self._children[name]
+                self._mourn(child, ending, now_s)
+        for name in self._restarts.due(now_s):
+            self._launch(self._parts[name])
+        self._show_logs()
+
+    def _start(self) -> None:
+        parts.check(self._wish.env)
+        self.ground = self._stack.enter_context(grounds.take(self._wish, self._say))
+        self._stack.callback(self.ground.runtime.remove, self.ground.port)
+        for part in parts.valkey(self.ground, self._wish.env):
+            self._launch(part)
+        url = self.ground.redis_url
+        self._await(f"Redis at {grounds.without_password(url)}", lambda: readiness.redis_is_ready(url))
+        if readiness.redis_version(url) < readiness.OLDEST_REDIS:
+            raise StartError(f"the Redis at {grounds.without_password(url)} is too old: it has to be 7 or newer")
+        count = self._wish.workers
+        for part in (parts.api(self.ground, self._wish.env), *parts.workers(self.ground, self._wish.env, count)):
+            self._launch(part)
+        self._await("the service", lambda: readiness.workers(self.ground.port) >= count)
+
+    def _await(self, what: str, is_ready: Callable[[], bool]) -> None:
+        """Wait until something is ready. Raises StartError if a part dies first, or if it takes too long."""
+        until_s = time.monotonic() + START_S
+        while not is_ready():
+            if self._asked():
+                raise StoppedError
+            for name, child in self._children.items():
+                if ending := child.ending():
+                    raise StartError(f"{name} did not start ({ending}); its log ends so:\n{last_lines(child.part.log)}")
+            if time.monotonic() > until_s:
+                raise StartError(f"{what} was not ready within {START_S:g} s")
+            time.sleep(TICK_S)
+
+    def _launch(self, part: Part) -> None:
+        """Start a part, for the first time or again."""
+        self._parts[part.name] = part
+        if part.name != parts.VALKEY:  # it warns of the machine's memory settings, and says nothing else of use
+            self._tails.setdefault(part.name, LogTail(part.name, part.log))
+        now_s = time.monotonic()
+        self._children[part.name] = Child(part, now_s)
+        self._restarts.started(part.name, now_s)
+        self._leave_word()
+
+    def _mourn(self, child: Child, ending: str, now_s: float) -> None:
+        """Deal with a part that has died: see to what it leaves behind, and plan its return."""
+        name = child.part.name
+        if name.startswith(parts.WORKER):
+            self._orphans = [each for each in (*self._orphans, child.mark) if members(each)]
+        else:
+            send(members(child.mark), signal.SIGKILL)  # gunicorn's workers would go on answering beside the new ones
+        pause_s = self._restarts.died(name, now_s, random.random())  # noqa: S311 - jitter is no secret
+        self._say(f"{name} has ended ({ending}) and will be started again in {pause_s:.1f} s")
+
+    def _leave_word(self) -> None:
+        ground = self.ground
+        marks = {name: child.mark for name, child in self._children.items()}
+        marks |= {f"orphan-{mark.pid}": mark for mark in self._orphans}
+        notice = Notice(
+            supervisor=mark_of_self(),
+            port=ground.port,
+            url=ground.url,
+            redis_url=ground.redis_url,
+            data=str(self._wish.data.resolve()) if self._wish.data else None,
+            logs=str(ground.logs),
+            scratch=str(ground.scratch),
+            drain_s=self._wish.drain_s,
+            parts=marks,
+        )
+        ground.runtime.write(notice)
+
+    def _end(self, *, drain_s: float) -> None:
+        """End the parts: workers finish their jobs within `drain_s`, then the API goes, Valkey last."""
+        asked = self._asked()
+        workers = [name for name in self._children if name.startswith(parts.WORKER)]
+        sessions = [self._children[name].mark for name in workers] + self._orphans
+        busy = sum(len(members(mark)) for mark in sessions) - len(workers)
+        if drain_s and busy > 0:
+            self._say(f"finishing {busy} job{'s' * (busy > 1)} for up to {drain_s:g} s; Ctrl-C again ends at once")
+
+        def in_time() -> bool:
+            return self._asked() == asked
+
+        self._end_parts(workers, self._orphans, drain_s, in_time)
+        if hasattr(self, "ground"):
+            self.ground.listener.close()  # else callers would be let in, and answered by nobody
+        self._end_parts([parts.API], [], min(drain_s, END_S), in_time)
+        self._end_parts([parts.VALKEY], [], END_S, lambda: True)
+        self._show_logs()
+        self._stack.close()
+
+    def _end_parts(
+        self, names: Iterable[str], orphans: Iterable[Mark], patience_s: float, in_time: Callable[[], bool]
+    ) -> None:
+        """Ask parts to end; when the patience is over, or somebody is in a hurry, do not ask any more."""
+        children = [self._children[name] for name in names if name in self._children]
+        sessions = [child.mark for child in children] + list(orphans)
+        if patience_s:
+            for child in children:
+                child.send(signal.SIGTERM)
+        until_s = time.monotonic() + patience_s
+        while any(map(members, sessions)):
+            if time.monotonic() >= until_s or not in_time():
+                for session in sessions:
+                    send(members(session), signal.SIGKILL)
+            self._show_logs()
+            time.sleep(TICK_S / 4)
+        for child in children:
+            child.ending()  # takes it off the system's list of processes
+
+    def _show_logs(self) -> None:
+        for tail in self._tails.values():
+            for line in tail.news():
+                self._say(f"{tail.name}: {line}")
+
+
+def mark_of_self() -> Mark:
+    """Mark this process."""
+    return mark_of(os.getpid())

@@ -1,0 +1,192 @@
+"""`dubq up`, `stop` and `server-status`: the whole service on this machine."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+import redis
+
+from contract.errors import WaitTimeoutError
+
+from . import readiness
+from .exits import Exit, NotRunningError
+from .ground import Wish, stop_command, without_password
+from .leftovers import clean_up
+from .processes import members
+from .runtime import Notice, Runtime
+from .service import END_S, Service
+from .speech import Speech, json_option
+from .stops import Stops
+
+PORT = click.IntRange(0, 65535)
+port_option = click.option(
+    "--port", type=PORT, default=5000, show_default=True, envvar="DUBQ_PORT", help="Where the API is."
+)
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=PORT,
+    default=5000,
+    show_default=True,
+    envvar="DUBQ_PORT",
+    help="Where the API shall be; 0: anywhere.",
+)
+@click.option(
+    "--workers", type=click.IntRange(0, 256), default=4, show_default=True, help="Jobs done at the same time."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the jobs in this folder over a restart."
+)
+@click.option("--drain", "drain_s", type=click.FloatRange(0, 86_400), default=20.0, show_default=True,
+              help="Seconds that running jobs are given to end when the service stops.")  # fmt: skip
+@json_option
+def up(port: int, workers: int, data: Path | None, drain_s: float, speech: Speech) -> None:
+    """Run the whole service in the foreground: an embedded Valkey, the API and workers.
+
+    Ctrl-C ends it: running jobs are finished first, a second Ctrl-C ends them at once. Each worker is RQ's own and
+    does one job at a time in a process of about 40 MB, so four are what any machine can spare.
+    DUBQ_REDIS_URL names a Redis to be used instead of the embedded one; DUBQ_SIM_… and DUBQ_LOG_… are passed on.
+    """
+    wish = Wish(env=os.environ, port=port, workers=workers, data=data, drain_s=drain_s)
+    with speech.reporting(), Stops() as stops:
+        with Service(wish, speech.note, stops) as service:
+            speech.result(_coordinates(service), _greeting(service, wish))
+            service.watch()
+        speech.note("stopped")
+
+
+def _coordinates(service: Service) -> dict[str, Any]:
+    ground = service.ground
+    found = {"url": ground.url, "port": ground.port, "redis_url": ground.redis_url, "logs": str(ground.logs)}
+    return {**found, "data": str(ground.data) if ground.data else None, "pid": os.getpid()}
+
+
+def _greeting(service: Service, wish: Wish) -> str:
+    ground = service.ground
+    options = "" if ground.port == 5000 else f" --url {ground.url}"  # noqa: PLR2004 - the port that is taken to be meant
+    kept = f"kept in {ground.data}" if wish.data else "forgotten at the end (--data DIR keeps them)"
+    lines = [
+        f"dubq is up at {ground.url}",
+        f"  Redis    {without_password(ground.redis_url)}",
+        f"  workers  {wish.workers}",
+        f"  jobs     {kept if ground.data else 'kept by that Redis'}",
+        f"  logs     {ground.logs}",
+        "Try, in another terminal:",
+        f"  dubq submit https://example.com/talk.mp4 --to es --wait{options}",
+        f"  dubq watch{options}",
+        "Ctrl-C ends it.",
+    ]
+    return "\n".join(lines)
+
+
+@click.command()
+@port_option
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0),
+    help="Seconds to wait for its end. [default: its own drain time, and some]",
+)
+@json_option
+def stop(port: int, timeout_s: float | None, speech: Speech) -> None:
+    """End the service that `dubq up` runs on a port, and wait until it has ended.
+
+    What a killed service has left behind is ended too.
+    """
+    with speech.reporting():
+        runtime = Runtime.of_user(os.environ)
+        notice = _notice(runtime, port)
+        supervisor = notice.supervisor.process()
+        if supervisor is None:
+            ended = _clear(runtime, notice)
+            speech.result(
+                {"port": port, "ended": ended},
+                f"the service was killed before; {ended} process(es) of it are ended now",
+            )
+            return
+        speech.note(f"ending the service on port {port}: its running jobs have {notice.drain_s:g} s")
+        supervisor.send_signal(signal.SIGTERM)
+        patience_s = notice.drain_s + 2 * END_S + 5 if timeout_s is None else timeout_s
+        _await_end(supervisor, port, patience_s)
+        speech.result({"port": port, "ended": len(notice.parts) + 1}, "stopped")
+
+
+def _await_end(supervisor: psutil.Process, port: int, patience_s: float) -> None:
+    _, alive = psutil.wait_procs([supervisor], timeout=patience_s)
+    if alive and supervisor.is_running() and supervisor.status() != psutil.STATUS_ZOMBIE:
+        again = f"wait on with `{stop_command(port)}`, which also hurries it"
+        raise WaitTimeoutError(f"the service on port {port} has not ended within {patience_s:g} s: {again}")
+
+
+def _notice(runtime: Runtime, port: int) -> Notice:
+    notice = runtime.read(port)
+    if notice is None:
+        raise NotRunningError(f"`dubq up` runs no service on port {port}")
+    return notice
+
+
+def _clear(runtime: Runtime, notice: Notice) -> int:
+    """End what a dead supervisor has left, unless another one is doing so."""
+    claim = runtime.claim(notice.port)
+    if claim is None:
+        return 0
+    try:
+        ended = clean_up(notice)
+        runtime.remove(notice.port)
+    finally:
+        claim.give_up()
+    return ended
+
+
+@click.command("server-status")
+@port_option
+@json_option
+def server_status(port: int, speech: Speech) -> None:
+    """Show the processes of the service that `dubq up` runs, whether it is ready, and how many jobs wait in it.
+
+    Exit status: 0 if a job that is submitted now would be worked on, 5 if not.
+    """
+    with speech.reporting():
+        found = _report(_notice(Runtime.of_user(os.environ), port))
+        speech.result(found, _table(found))
+    if not found["ready"]:
+        raise click.exceptions.Exit(Exit.UNREACHABLE)
+
+
+def _report(notice: Notice) -> dict[str, Any]:
+    supervisor = notice.supervisor.process()
+    health = readiness.health(notice.port) if supervisor else None
+    processes = [{"name": "supervisor", "pid": notice.supervisor.pid, "alive": supervisor is not None, "busy": 0}]
+    for name, mark in notice.parts.items():
+        alive = mark.process() is not None
+        below = len(members(mark)) - alive
+        processes.append(
+            {"name": name, "pid": mark.pid, "alive": alive, "busy": below if name.startswith("worker-") else 0}
+        )
+    try:
+        jobs = readiness.depths(notice.redis_url)
+    except redis.RedisError:
+        jobs = None
+    is_ready = bool(health and health.get("status") == "ok")
+    shown = {"url": notice.url, "redis_url": notice.redis_url, "data": notice.data, "logs": notice.logs}
+    return {"ready": is_ready, **shown, "readyz": health, "jobs": jobs, "processes": processes}
+
+
+def _table(found: dict[str, Any]) -> str:
+    jobs = found["jobs"]
+    lines = [
+        f"{found['url']}  {'ready' if found['ready'] else 'NOT READY'}",
+        f"  Redis  {without_password(found['redis_url'])}",
+        "  jobs   "
+        + (", ".join(f"{count} {word}" for word, count in jobs.items()) if jobs else "unknown: Redis is away"),
+        f"  logs   {found['logs']}",
+    ]
+    for each in found["processes"]:
+        state = ("busy" if each["busy"] else "up") if each["alive"] else "DOWN"
+        lines.append(f"  {each['name']:<12} {each['pid']:>8}  {state}")
+    return "\n".join(lines)
