@@ -51,5 +51,5 @@ def from_env() -> flask.Flask:
         structlog.get_logger().warning("open_to_the_network", bind=settings.bind, auth="off")
     connection = connect(settings.store.redis_url)
     ledger = Ledger(connection, settings.store)
-    Sweeper(Sweep(ledger), quiet_s=settings.store.lease_s).start()
+    Sweeper(Sweep(ledger)).start()
     return create_app(settings, connection)

@@ -67,7 +67,7 @@ class SingleRoutes:
         """Return the single job, started just now if there is none (any more)."""
         caller = client_id()
         job_id = self._store.single(caller)
-        job_id = job_id or self._store.claim_single(caller, new_job_id(self._clock()), instead_of=None)
+        job_id = job_id or self._store.claim_single(caller, new_job_id(self._clock()))
         try:
             return self._store.read(job_id, caller)
         except JobNotFoundError:

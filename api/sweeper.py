@@ -13,13 +13,10 @@ log = structlog.get_logger()
 
 
 class Sweeper:
-    """Takes a turn every second, and keeps still for `quiet_s` after Redis was away.
+    """Takes a turn every second."""
 
-    Leases run out while Redis is away; the living workers shall renew theirs before anybody judges them.
-    """
-
-    def __init__(self, sweep: Sweep, *, quiet_s: float) -> None:
-        self._sweep, self._quiet_s = sweep, quiet_s
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -32,21 +29,18 @@ class Sweeper:
         self._stop.set()
         self._thread.join()
 
-    def turn(self) -> float:
-        """Sweep once; return the seconds until the next turn."""
+    def turn(self) -> None:
+        """Sweep once. What goes wrong is logged, and may go better in a second."""
         try:
             found = self._sweep.turn() or []
         except redis.RedisError as error:
-            log.warning("sweep_postponed", error=str(error), pause_s=self._quiet_s)
-            return self._quiet_s
-        except Exception:  # one bad record must not end all sweeping
-            log.exception("sweep_failed", pause_s=self._quiet_s)
-            return self._quiet_s
-        for each in found:
-            log.info("swept", kind=each.kind, job_id=each.job_id, detail=each.detail)
-        return PAUSE_S
+            log.warning("sweep_postponed", error=str(error))
+        except Exception:
+            log.exception("sweep_failed")
+        else:
+            for each in found:
+                log.info("swept", kind=each.kind, job_id=each.job_id, detail=each.detail)
 
     def _run(self) -> None:
-        pause_s = PAUSE_S
-        while not self._stop.wait(pause_s):
-            pause_s = self.turn()
+        while not self._stop.wait(PAUSE_S):
+            self.turn()

@@ -190,6 +190,13 @@ class StaleWriteError(DubqError):
     title = "The job has moved on"
 
 
+class BrokenRecordError(DubqError):
+    """What Redis holds of a job cannot be read; it was left as it is."""
+
+    code = "broken_record"
+    title = "The job's record cannot be read"
+
+
 # How a wait can end without a completed job.
 
 

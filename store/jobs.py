@@ -124,14 +124,10 @@ class JobStore:
         held = self._redis.get(keys.single(client_id))
         return held.decode() if isinstance(held, bytes) else None
 
-    def claim_single(self, client_id: str, job_id: str, *, instead_of: str | None) -> str:
-        """Make `job_id` the single job unless somebody else has just done so; return the one that holds."""
-        with self._redis.pipeline() as pipe:
-            if instead_of is not None:
-                pipe.delete(keys.single(client_id))
-            pipe.set(keys.single(client_id), job_id, nx=True)
-            pipe.get(keys.single(client_id))
-            return str(pipe.execute()[-1].decode())
+    def claim_single(self, client_id: str, job_id: str) -> str:
+        """Make `job_id` the single job unless there is one; return the one that there is."""
+        held = self._redis.set(keys.single(client_id), job_id, nx=True, get=True)
+        return held.decode() if isinstance(held, bytes) else job_id
 
     def set_single(self, client_id: str, job_id: str) -> None:
         """Make `job_id` the single job, whatever was before."""

@@ -17,6 +17,8 @@ STRAYS: Final = "dubq:strays"
 """Sorted set: job_id of a queued job that was seen in no queue, by the time (ms) it was first missed."""
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
+SWEPT: Final = "dubq:swept"
+"""Hash: when (ms) somebody has swept `last`, and `since` when there was no long gap between two sweeps."""
 
 
 def record(job_id: str) -> str:

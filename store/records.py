@@ -7,7 +7,7 @@ from typing import Any, Final, Self, cast
 
 import redis
 
-from contract.errors import JobNotFoundError
+from contract.errors import BrokenRecordError, JobNotFoundError
 from contract.job import Job
 
 from . import keys
@@ -51,11 +51,14 @@ class Record:
 
     @classmethod
     def parse(cls, values: list[bytes | None], position: int | None = None) -> Self | None:
-        """Make a record of the values of `FIELDS`; None if there is none."""
+        """Make a record of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
         document, version, run, simulate, number, round_, fingerprint = values
         if document is None or version is None:
             return None
-        job = Job.from_wire(json.loads(document))
+        try:
+            job = Job.from_wire(json.loads(document))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BrokenRecordError(f"not a job document ({error!r}): {document[:200]!r}") from error
         return cls(
             job=replace(job, position=position),
             version=version.decode(),

@@ -14,7 +14,7 @@ from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from contract import moves
-from contract.errors import StaleWriteError
+from contract.errors import BrokenRecordError, StaleWriteError
 from contract.job import Failure
 from contract.states import State
 
@@ -31,7 +31,10 @@ LOST: Final = Failure(code="worker_lost", message="the worker that ran this job 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that a sweep has put right: `kind` is lost, due, stray or expired; `detail` is for the log."""
+    """One thing that a sweep has found: `kind` is lost, due, stray, expired or broken; `detail` is for the log.
+
+    All but a broken record, which nobody can read, it has put right.
+    """
 
     kind: str
     job_id: str
@@ -49,7 +52,20 @@ class Sweep:
         if not self._redis.set(keys.SWEEP, "1", nx=True, px=TURN_MS):
             return None
         now = self._ledger.clock()
-        return [*self.lost(now), *self.due(now), *self.strays(now), *self.expired(now)]
+        lost = self.lost(now) if self._has_watched(now) else []
+        return [*lost, *self.due(now), *self.strays(now), *self.expired(now)]
+
+    def _has_watched(self, now: datetime) -> bool:
+        """Whether sweeps have come without a long gap for as long as a lease: only then is silence a worker's.
+
+        While Redis is away every lease runs out, and the living workers shall renew theirs before they are judged.
+        """
+        now_ms, lease_ms = to_ms(now), self._ledger.settings.lease_s * 1000
+        last, since = self._redis.hmget(keys.SWEPT, "last", "since")
+        gap = last is None or now_ms - int(last) > lease_ms
+        began_ms = now_ms if gap or since is None else int(since)
+        self._redis.hset(keys.SWEPT, mapping={"last": now_ms, "since": began_ms})
+        return now_ms - began_ms >= lease_ms
 
     def lost(self, now: datetime) -> list[Found]:
         """Take jobs back from workers whose lease has ended."""
@@ -115,14 +131,17 @@ class Sweep:
         """Act on each job that `index` has up to a time and that is in one of `states`; drop the other entries."""
         job_ids = self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=0, num=BATCH))
         found: list[Found] = []
-        for job_id, record in zip(job_ids, fetch(self._redis, job_ids), strict=True):
-            if record is None or record.job.state not in states:
-                self._redis.zrem(index, job_id)
-                continue
+        for job_id in job_ids:
             try:
-                found.append(Found(kind, job_id, act(record)))
+                (record,) = fetch(self._redis, [job_id])  # each for itself: one that is broken stops no other
+                if record is None or record.job.state not in states:
+                    self._redis.zrem(index, job_id)
+                else:
+                    found.append(Found(kind, job_id, act(record)))
             except StaleWriteError:
                 continue  # somebody has moved it meanwhile, so it was not what it seemed
+            except BrokenRecordError as error:
+                found.append(Found("broken", job_id, str(error)))
         return found
 
     def _mark_strays(self, now_ms: int, oldest_ms: int) -> None:

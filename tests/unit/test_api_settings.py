@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 import redis
 
 from api.settings import ApiSettings, without_secret
-from api.sweeper import PAUSE_S, Sweeper
+from api.sweeper import Sweeper
 from contract.errors import SettingsError
 from store.sweep import Found, Sweep
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def test_an_empty_environment_is_a_service_on_loopback() -> None:
@@ -82,23 +79,17 @@ class Turns:
         return end
 
 
-def sweeper(*ends: Exception | list[Found] | None) -> Callable[[], float]:
-    return Sweeper(cast("Sweep", Turns(*ends)), quiet_s=6).turn
-
-
-def test_the_sweep_is_turned_every_second() -> None:
-    turn = sweeper(None, [], [Found("lost", "j1")])
-    assert [turn(), turn(), turn()] == [PAUSE_S] * 3
-
-
-def test_after_redis_was_away_the_sweep_lets_living_workers_speak_first() -> None:
-    turn = sweeper(redis.ConnectionError("gone"), redis.TimeoutError("slow"), ValueError("a bad record"), [])
-    assert [turn(), turn(), turn(), turn()] == [6, 6, 6, PAUSE_S]
+def test_no_error_ends_the_sweeping() -> None:
+    turns = Turns(redis.ConnectionError("gone"), ValueError("a fault"), [Found("lost", "j1")])
+    sweeper = Sweeper(cast("Sweep", turns))
+    for _ in range(3):
+        sweeper.turn()
+    assert turns.over.is_set()
 
 
 def test_the_thread_sweeps_until_it_is_stopped() -> None:
     turns = Turns(None)
-    thread = Sweeper(cast("Sweep", turns), quiet_s=6)
+    thread = Sweeper(cast("Sweep", turns))
     thread.start()
     assert turns.over.wait(10)
     thread.stop()

@@ -369,7 +369,8 @@ def test_time_that_the_listener_of_updates_takes_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "terms", [{"timeout_s": float("nan")}, {"timeout_s": -1.0}, {"request_timeout_s": 0.0}, {"on_timeout": "shrug"}]
+    "terms",
+    [{"timeout_s": float("nan")}, {"timeout_s": -1.0}, {"request_timeout_s": float("inf")}, {"on_timeout": "shrug"}],
 )
 def test_senseless_terms_are_refused(terms: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="has to be"):

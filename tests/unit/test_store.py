@@ -274,8 +274,8 @@ def test_a_made_up_cursor_is_refused(jobs: JobStore, cursor: str) -> None:
 
 def test_the_single_job_is_claimed_once(jobs: JobStore) -> None:
     assert jobs.single("default") is None
-    assert jobs.claim_single("default", "a", instead_of=None) == "a"
-    assert jobs.claim_single("default", "b", instead_of=None) == "a"
+    assert jobs.claim_single("default", "a") == "a"
+    assert jobs.claim_single("default", "b") == "a"
     jobs.set_single("default", "c")
     assert jobs.single("default") == "c"
 

@@ -23,6 +23,37 @@ def begun(jobs: JobStore, runs: RunStore, job_id: str = "j1", **fields: object) 
     return run
 
 
+def test_nobody_is_judged_before_sweeps_have_come_for_a_whole_lease(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    """Redis was away: every lease has run out, and the worker lives."""
+
+    def turn_after(seconds: float) -> list[Found] | None:
+        clock.pass_s(seconds)
+        connection.delete(keys.SWEEP)
+        return sweep.turn()
+
+    turn_after(0)
+    for _ in range(3):
+        turn_after(2)
+    run = begun(jobs, runs)
+    assert turn_after(10) == []  # the outage
+    assert turn_after(3) == []
+    assert run.beat() is Beat.GO
+    assert turn_after(3) == []
+    assert turn_after(4) == [Found("lost", "j1", "now queued")]
+
+
+def test_a_record_that_cannot_be_read_stops_no_other(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    for job_id in ("a", "b"):
+        begun(jobs, runs, job_id)
+    connection.hset(keys.record("a"), "document", '{"state": "dreaming"}')
+    clock.pass_s(7)
+    assert [(each.kind, each.job_id) for each in sweep.lost(clock())] == [("broken", "a"), ("lost", "b")]
+
+
 def test_only_one_sweeps_in_a_second(sweep: Sweep) -> None:
     assert sweep.turn() == []
     assert sweep.turn() is None
@@ -151,8 +182,9 @@ def test_a_reset_job_is_not_forgotten(jobs: JobStore, runs: RunStore, sweep: Swe
     assert jobs.read("j1", "default").state is State.QUEUED
 
 
-def test_leftovers_in_an_index_are_dropped(sweep: Sweep, connection: redis.Redis) -> None:
+def test_leftovers_in_an_index_are_dropped(sweep: Sweep, clock: Clock, connection: redis.Redis) -> None:
     for index in (keys.RUNNING, keys.DUE, keys.STRAYS, keys.FINISHED):
         connection.zadd(index, {"nobody": 0})
-    assert sweep.turn() == []
-    assert connection.keys("dubq:*") == [keys.SWEEP.encode()]
+    for look in (sweep.lost, sweep.due, sweep.strays, sweep.expired):
+        assert look(clock()) == []
+    assert list(connection.scan_iter()) == []

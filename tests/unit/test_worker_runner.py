@@ -221,7 +221,7 @@ def test_a_run_that_was_given_up_writes_nothing_more(
 
     def script(_task: Task, control: Control) -> Output:
         world.utc.pass_s(60)  # this worker was frozen
-        Sweep(world.ledger).turn()
+        Sweep(world.ledger).lost(world.utc())
         left.append((world.job(), world.feed()))
         if not listens:
             return OUTPUT
@@ -334,7 +334,7 @@ def test_an_end_that_cannot_be_written_for_a_quarter_of_an_hour_is_left_to_the_s
         shaky.run(script)
     server.connected = True
     assert "end_not_written" in events(caplog)
-    Sweep(shaky.ledger).turn()
+    Sweep(shaky.ledger).lost(shaky.utc())
     assert (shaky.job().state, shaky.job().attempt) == (State.QUEUED, 2)
 
 
@@ -395,15 +395,17 @@ def test_a_worker_that_is_told_to_exit_leaves_its_job_to_the_sweep(world: World)
         world.run(script)
     assert world.job().state is State.RUNNING
     world.utc.pass_s(60)
-    Sweep(world.ledger).turn()
+    Sweep(world.ledger).lost(world.utc())
     assert world.job().attempt == 2
 
 
 def test_a_sweep_that_breaks_on_another_job_does_not_harm_this_one(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.ledger.redis.hset(keys.record("broken"), mapping={"document": "{", "version": "1"})
-    world.ledger.redis.zadd(keys.RUNNING, {"broken": 0})
+    def turn(_: Sweep) -> None:
+        raise ValueError("a fault in it")
+
+    monkeypatch.setattr(Sweep, "turn", turn)
 
     def script(_task: Task, control: Control) -> Output:
         world.pass_s(1)
