@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -36,14 +37,15 @@ def drive(plan: Plan[T], perform: Callable[[Step], Reply]) -> Generator[Job, Non
 
 def finish(told: Generator[Job, None, T], on_update: Callable[[Job], object] | None) -> T:
     """Hand on each job that a driven plan tells of, and return the plan's result."""
-    while True:
-        try:
-            job = next(told)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        if on_update:
-            on_update(job)
+    with closing(told):  # also where `on_update` raises
+        while True:
+            try:
+                job = next(told)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if on_update:
+                on_update(job)
 
 
 class ClientClosedError(DubqError):

@@ -120,7 +120,7 @@ def _connection(redis_url: str) -> Any:
         redis_url,
         protocol=2,
         retry=Retry(NoBackoff(), 0),
-        socket_timeout=PING_S,
+        socket_timeout=CONNECT_S,
         socket_connect_timeout=CONNECT_S,
         decode_responses=False,
     )

@@ -55,7 +55,7 @@ class TranslationClient:
         chance: Callable[[], float] = random.random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        check_seconds("request_timeout", request_timeout, least=0.001)
+        check_seconds("request_timeout", request_timeout)
         self.metrics = Metrics()
         self._request_timeout_s = request_timeout
         self._transport = Transport(
@@ -113,7 +113,7 @@ class TranslationClient:
         Its id is chosen here, so what got no answer is sent again for up to `timeout` seconds and never makes a second
         job. The error then has the `job_id`, with which the same submission can be sent once more at any time.
         """
-        check_seconds("timeout", timeout, least=0.0)
+        check_seconds("timeout", timeout)
         body = {
             "job_id": job_id if job_id is not None else self._new_id(),
             "video_url": video_url,
@@ -233,16 +233,13 @@ class TranslationClient:
 
     def events(
         self, job_id: str, *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
-    ) -> Generator[Job, None, None]:
+    ) -> Generator[Job, None, Job]:
         """Yield the job as it is now, then every change that is seen, up to its end, however it ends.
 
         Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
         """
         terms = self._terms(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
-        return self._events(terms)
-
-    def _events(self, terms: Terms) -> Generator[Job, None, None]:
-        yield from self._wait(terms)
+        return self._wait(terms)
 
     def _terms(
         self,

@@ -1,6 +1,5 @@
 """Requests over the wire: one session, its token, its metrics, and some mercy for a service that is away."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -17,6 +16,7 @@ from .steps import Send
 
 T = TypeVar("T")
 
+SHORTEST_REQUEST_S: Final = 0.001  # no socket takes a timeout of 0
 POOL_SIZE: Final = 64  # connections that are kept for threads that wait at once
 AWAY_S: Final = 1.0
 """For so long after nobody answered, others do not knock: a client with many waits knocks once a second in all."""
@@ -54,7 +54,6 @@ class Transport:
         self._session = session or _new_session()
         self._metrics = metrics
         self._clock, self._now = clock, now
-        self._lock = threading.Lock()
         self._away: tuple[float, str] = (-float("inf"), "")  # until when, and why
 
     def send(self, step: Send[T]) -> http.Answer[T]:
@@ -92,13 +91,12 @@ class Transport:
             "json": request.body,
             "auth": self._auth,
             # all of it: requests' own number would count for each read anew
-            "timeout": Timeout(total=max(step.within_s, 0.001)),
+            "timeout": Timeout(total=max(step.within_s, SHORTEST_REQUEST_S)),
         }
 
     def _note_absence(self, error: Exception) -> None:
         if isinstance(error, requests.ConnectionError):
-            with self._lock:
-                self._away = (self._clock() + AWAY_S, _first_words(error))
+            self._away = (self._clock() + AWAY_S, _first_words(error))
 
     def _count(self, step: Send[Any], began_s: float, status: int | None) -> None:
         took_s = self._clock() - began_s

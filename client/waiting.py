@@ -73,15 +73,15 @@ class Terms:
     def __post_init__(self) -> None:
         if self.job_id is not None:
             http.check_id(self.job_id)
-        check_seconds("timeout", self.timeout_s, least=0.0)
-        check_seconds("request_timeout", self.request_timeout_s, least=math.ulp(0.0))
+        check_seconds("timeout", self.timeout_s)
+        check_seconds("request_timeout", self.request_timeout_s)
         if self.on_timeout not in ("raise", "cancel", "return"):
             raise ValueError(f"on_timeout has to be 'raise', 'cancel' or 'return', not {self.on_timeout!r}")
 
 
-def check_seconds(name: str, value: float, *, least: float) -> None:
-    """Raise ValueError unless `value` is a finite number that is not below `least`."""
-    if not least <= value < math.inf:
+def check_seconds(name: str, value: float) -> None:
+    """Raise ValueError unless `value` is a finite number that is not negative."""
+    if not 0.0 <= value < math.inf:
         raise ValueError(f"{name} has to be a finite number of seconds, not {value!r}")
 
 
