@@ -32,8 +32,8 @@ SUBMIT_TIMEOUT_S: Final = 30.0
 class TranslationClient:
     """Submits translation jobs and waits for them. May be shared by any number of threads.
 
-    `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to DUBQ_REDIS_URL and then to what the service
-    says. `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four
+    `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to what the service
+    says (`GET /connect`). `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four
     are for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
 
     All methods raise subclasses of DubqError: ServiceUnavailableError where the service cannot be reached, and what it
@@ -70,7 +70,7 @@ class TranslationClient:
         self._means = Means(
             transport=self._transport,
             listener=Listener(clock),
-            road=Road(redis_url or os.environ.get("DUBQ_REDIS_URL"), self._transport),
+            road=Road(redis_url, self._transport),
             metrics=self.metrics,
             closed=closed,
             clock=clock,

@@ -118,8 +118,8 @@ class Store(RuleBasedStateMachine):
         """Let workers die and deliveries arrive from here on: every job still ends."""
         if not hasattr(self, "redis"):
             return
-        for _ in range(12):
-            self.wait(7)
+        for _ in range(30):
+            self.wait(5)
             while popped := self.redis.lpop("rq:queue:default"):
                 run = self.runs.start(popped.decode())
                 if run is not None:

@@ -84,7 +84,7 @@ class Service(BaseAdapter):
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DUBQ_URL", "DUBQ_TOKEN", "DUBQ_REDIS_URL"):
+    for name in ("DUBQ_URL", "DUBQ_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
 
