@@ -32,9 +32,9 @@ SUBMIT_TIMEOUT_S: Final = 30.0
 class TranslationClient:
     """Submits translation jobs and waits for them. May be shared by any number of threads.
 
-    `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to what the service
-    says (`GET /connect`). `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four
-    are for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
+    `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to what the service says (`GET /connect`).
+    `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four are
+    for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
 
     All methods raise subclasses of DubqError: ServiceUnavailableError where the service cannot be reached, and what it
     refuses. A wait rides out what passes, and raises JobFailedError, JobCancelledError (unless `raise_on_failure` is
