@@ -136,7 +136,10 @@ def test_idle_containers_stop_at_once(stack: Stack) -> None:
 
 def test_the_demo_ends_well(stack: Stack) -> None:
     stack.up()
-    stack.compose("run", "--rm", "-T", "demo")
+    told = stack.compose("run", "--rm", "-T", "demo")
+    assert told.count(" completed ") == 3
+    (messages,) = re.findall(r"requests, (\d+) messages", told)
+    assert int(messages) > 0
 
 
 def test_with_the_how_to_s_override_a_client_on_the_host_is_told_by_push(stack: Stack, tmp_path: Path) -> None:
