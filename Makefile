@@ -20,8 +20,9 @@ env: .venv/.made  ## make the environment, .venv, from the lock file
 demo: env  ## run the whole service on real jobs and show what waiting costs
 	$(BIN)/dubq demo
 
+# most tests wait for processes more than they compute, so three at a time suit two cores
 test: env  ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-fast: env  ## run the tests that need no socket, in seconds
 	$(BIN)/python -m pytest tests/unit -m 'not sockets'

@@ -94,7 +94,7 @@ class Service:
         self.start_api()
         for _ in range(workers):
             self.start_worker()
-        eventually(lambda: requests.get(f"{self.url}/readyz", timeout=5).ok, 30)
+        eventually(lambda: self._answers("/readyz"), 30)
         eventually(lambda: self.connection().scard("rq:workers") >= workers, 30)
         return self
 
@@ -103,7 +103,7 @@ class Service:
 
     def start_api(self, app: str = "api.app:from_env()") -> None:
         self.api = self._run("api", "gunicorn", "-c", "python:api.gunicorn_conf", app)
-        eventually(self._answers, 30)
+        eventually(lambda: self._answers("/healthz"), 30)
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start RQ's own worker with RQ's own command line; without arguments, as the README says."""
@@ -119,11 +119,11 @@ class Service:
     def connection(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.folder / "s"))
 
-    def _answers(self) -> bool:
-        with suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/healthz", timeout=5).ok
+    def _answers(self, path: str) -> bool:
         assert self.api is not None
         assert self.api.poll() is None, self.log("api")
+        with suppress(requests.ConnectionError, requests.Timeout):  # it has not begun to listen, or to answer
+            return requests.get(self.url + path, timeout=5).ok
         return False
 
     def _run(self, name: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -42,8 +42,8 @@ def url(service: Service) -> str:
 
 
 def jobs_in(service: Service) -> dict[bytes, Any]:
-    """Return the keyspace without the short-lived note of the sweep."""
-    return {key: value for key, value in keyspace(service.connection()).items() if key != b"dubq:sweep"}
+    """Return the keyspace without the sweep's own notes."""
+    return {key: value for key, value in keyspace(service.connection()).items() if not key.startswith(b"dubq:swe")}
 
 
 def at_once(ask: Callable[[], requests.Response]) -> list[requests.Response]:

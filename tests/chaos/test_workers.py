@@ -1,0 +1,82 @@
+"""Workers are killed, frozen and wrongly started, and nothing that was accepted is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+from service import Service, eventually, kill_tree
+from waiters import VIDEO, Waiters, ends, running
+
+from client import State, TranslationClient
+
+
+@pytest.mark.parametrize("survivors", [0, 2])
+def test_a_killed_worker_loses_none_of_twenty_jobs(service: Service, survivors: int) -> None:
+    service.start(workers=survivors + 1)
+    with TranslationClient(service.url) as client:
+        length_s = 0.2 + 0.4 * survivors
+        jobs = [client.submit(VIDEO, simulate={"duration_s": length_s}) for _ in range(20)]
+        waiters = Waiters(client, jobs)
+        eventually(lambda: len(waiters.ends) >= 4 and running(client), 20)
+        kill_tree(service.workers[0])
+        if not survivors:
+            service.start_worker()
+        eventually(lambda: len(waiters.ends) == 20, 30)
+        assert {job.state for job in waiters.join().values()} == {State.COMPLETED}
+        assert ends(service) == {job.job_id: 1 for job in jobs}
+
+
+def test_a_frozen_worker_is_given_up_and_can_write_nothing_when_it_wakes(service: Service) -> None:
+    service.start(workers=1)
+    with TranslationClient(service.url) as client:
+        job = client.submit(VIDEO, simulate={"duration_s": 2})
+        eventually(lambda: client.get_status(job.job_id).state is State.RUNNING, 10)
+        frozen = psutil.Process(service.workers[0].pid)
+        family = [*frozen.children(recursive=True), frozen]
+        for each in family:
+            each.suspend()
+        service.start_worker()
+        done = client.wait(job.job_id, timeout=40)
+        assert (done.state, done.attempt) == (State.COMPLETED, 2)
+        for each in family:
+            each.resume()
+        eventually(lambda: "run_given_up" in service.log("worker-0"), 15)
+        assert client.get_status(job.job_id) == done
+        assert ends(service) == {job.job_id: 1}
+
+
+def test_a_worker_without_the_json_serializer_loses_nothing_and_the_log_says_what_is_wrong(service: Service) -> None:
+    service.start_valkey()
+    service.start_api()
+    wrong = service.start_worker("default")  # as `rq worker` alone: RQ's default serializer
+    with TranslationClient(service.url) as client:
+        job = client.submit(VIDEO, simulate={"duration_s": 0.1})
+        eventually(lambda: "DeserializationError" in service.log("worker-0"), 20)
+        assert client.get_status(job.job_id).state is State.QUEUED
+        eventually(lambda: "rq worker -S json" in service.log("api"), 30)
+        os.kill(wrong.pid, signal.SIGTERM)
+        wrong.wait(timeout=10)
+        service.start_worker()
+        done = client.wait(job.job_id, timeout=40)
+        assert (done.state, done.attempt) == (State.COMPLETED, 1)
+
+
+def test_a_restart_of_everything_in_mid_job_completes_it_for_real(service: Service) -> None:
+    """An earlier system called a job that was lost in a restart completed."""
+    service.start(workers=1)
+    with TranslationClient(service.url) as client:
+        job = client.submit(VIDEO, simulate={"duration_s": 2})
+        eventually(lambda: client.get_status(job.job_id).state is State.RUNNING, 10)
+    assert service.api is not None
+    kill_tree(service.workers[0])
+    kill_tree(service.api)
+    service.valkey.terminate()
+    service.start(workers=1)
+    with TranslationClient(service.url) as client:
+        assert client.get_status(job.job_id).state is State.RUNNING  # as nobody has told otherwise yet
+        done = client.wait(job.job_id, timeout=60)
+        assert (done.state, done.attempt) == (State.COMPLETED, 2)
+        assert ends(service) == {job.job_id: 1}
