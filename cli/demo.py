@@ -40,7 +40,7 @@ def demo(speech: Speech) -> None:
             url = service.ground.url
             speech.note(f"up at {url} after {time.monotonic() - began_s:.1f} s; submitting {len(ACTS)} jobs, twice")
             stops.interrupts = True
-            rows = perform(url)
+            rows = perform(url, service.ground.redis_url)
             stops.interrupts = False
         speech.result(document(rows), words(rows))
         speech.note(f"everything is stopped again, {time.monotonic() - began_s:.0f} s after the start")
@@ -48,9 +48,11 @@ def demo(speech: Speech) -> None:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-def perform(url: str) -> list[Row]:
+def perform(url: str, redis_url: str) -> list[Row]:
     """Submit every act twice, wait for both in their ways, and show it all as it happens."""
-    with TranslationClient(url) as stage, TranslationClient(url) as told, TranslationClient(url) as asking:
+    # each with a client of its own, whose counts are then those of the waiting alone
+    stage, told, asking = (TranslationClient(url, redis_url=redis_url) for _ in range(3))
+    with stage, told, asking:
         pairs = [(act, _submit(stage, act, "told"), _submit(stage, act, "asking")) for act in ACTS]
         told_ids = {job.job_id for _, job, _ in pairs}
 

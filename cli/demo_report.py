@@ -67,13 +67,14 @@ def words(rows: Sequence[Row]) -> str:
     below = ("", "", "", "requests", "knew after", "requests", "knew after")
     lines = columns([heading, below, *map(_cells, rows)])
     told, asking = ([getattr(row, way) for row in rows] for way in ("told", "asking"))
-    morals = (
-        f"Told by Redis:  known {_duration(_median_delay_s(told))} after the end (median), "
-        f"{_mean_requests(told):.1f} requests per job (mean), and one for the way to Redis",
-        f"Asking by HTTP: known {_duration(_median_delay_s(asking))} after the end (median), "
-        f"{_mean_requests(asking):.1f} requests per job (mean)",
-    )
+    morals = (f"Told by Redis:  {_moral(told)}", f"Asking by HTTP: {_moral(asking)}")
     return "\n".join(("", lines, "", *morals))
+
+
+def _moral(metrics: Sequence[JobMetrics]) -> str:
+    mean_requests = sum(each.requests for each in metrics) / len(metrics)
+    delay = _duration(_median_delay_s(metrics))
+    return f"known {delay} after the end (median), {mean_requests:.1f} requests per job (mean)"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -101,7 +102,3 @@ def _duration(seconds: float | None) -> str:
 def _median_delay_s(all_metrics: Iterable[JobMetrics]) -> float | None:
     known = [each.knowing_delay_s for each in all_metrics if each.knowing_delay_s is not None]
     return median(known) if known else None
-
-
-def _mean_requests(all_metrics: Sequence[JobMetrics]) -> float:
-    return sum(each.requests for each in all_metrics) / len(all_metrics)

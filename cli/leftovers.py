@@ -4,13 +4,12 @@ import shutil
 import signal
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
-import psutil
-
-from .processes import members, send
+from .processes import await_end, members, send
 from .runtime import Notice
 
-PATIENCE_S = 10.0
+PATIENCE_S: Final = 10.0
 
 
 def clean_up(notice: Notice) -> int:
@@ -19,9 +18,8 @@ def clean_up(notice: Notice) -> int:
     send(chain.from_iterable(found for name, found in alive.items() if name != "valkey"), signal.SIGKILL)
     valkey = alive.get("valkey", [])
     send(valkey, signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(valkey, timeout=PATIENCE_S)
-    send(stubborn, signal.SIGKILL)
+    send(await_end(valkey, PATIENCE_S), signal.SIGKILL)
     everyone = list(chain.from_iterable(alive.values()))
-    psutil.wait_procs(everyone, timeout=PATIENCE_S)
+    await_end(everyone, PATIENCE_S)
     shutil.rmtree(Path(notice.scratch), ignore_errors=True)
     return len(everyone)

@@ -58,8 +58,11 @@ class LogTail:
         return [word for line in lines if (word := self._reader.read(line.decode("utf-8", "replace")))]
 
 
-def last_lines(path: Path, count: int = 8) -> str:
-    """Return the end of a log, for somebody who wants to know why its part has died."""
+def last_words(path: Path, count: int = 8) -> str:
+    """Return what the end of a log says to somebody who wants to know why its part has died."""
     if not path.exists():
         return ""
-    return "\n".join(f"    {line}" for line in path.read_text("utf-8", "replace").splitlines()[-count:])
+    lines = path.read_text("utf-8", "replace").splitlines()
+    reader = Reader()
+    loud = [word for line in lines if (word := reader.read(line))]
+    return "\n".join(f"    {line}" for line in (loud or lines)[-count:])

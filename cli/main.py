@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dubq", prog_name="dubq")
-def _dubq() -> None:
+def dubq() -> None:
     """Translate videos: submit, wait, be told.
 
     Exit status: 0 done, 1 the job failed or was cancelled, 2 wrong usage or settings, 3 not allowed, 4 timed out,
@@ -52,7 +52,7 @@ def _dubq() -> None:
 
 def main(*args: Any, **extra: Any) -> Any:
     """Run the command line."""
-    return _dubq(*args, prog_name="dubq", **extra)
+    return dubq(*args, prog_name="dubq", **extra)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 
 import psutil
 
+LOOK_S: Final = 0.05
 SLACK_S: Final = 2.0
 """How far two readings of one time of birth may be apart: systems compute it from a clock that is set now and then."""
 
@@ -57,6 +59,14 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     for each in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             each.send_signal(number)
+
+
+def await_end(processes: Iterable[psutil.Process], within_s: float) -> list[psutil.Process]:
+    """Wait for processes to end; return those that have not. One that only its parent has to take note of has ended."""
+    left, until_s = list(processes), time.monotonic() + within_s
+    while (left := [each for each in left if each.is_running() and _living(each.pid)]) and time.monotonic() < until_s:
+        time.sleep(LOOK_S)
+    return left
 
 
 def _session(leader_pid: int) -> list[int]:

@@ -12,7 +12,7 @@ from . import ground as grounds
 from . import parts, readiness
 from .exits import StartError, StoppedError
 from .ground import Ground, Say, Wish
-from .log_tail import LogTail, last_lines
+from .log_tail import LogTail, last_words
 from .processes import Child, Mark, Part, mark_of, members, send
 from .restarts import Restarts
 from .runtime import Notice
@@ -22,6 +22,8 @@ START_S: Final = 60.0
 """A Valkey with much data reads for a while."""
 END_S: Final = 10.0
 """What a part other than a worker may take to end."""
+ORPHAN: Final = "orphan-"
+"""The name of a session whose worker was killed while its job goes on, before the worker's pid."""
 
 
 def nobody() -> int:
@@ -51,6 +53,7 @@ class Service:
         try:
             self._start()
         except BaseException:
+            self._tails.clear()  # the error says what they would say
             self._end(drain_s=0)
             raise
         return self
@@ -99,7 +102,7 @@ class Service:
                 raise StoppedError
             for name, child in self._children.items():
                 if ending := child.ending():
-                    raise StartError(f"{name} did not start ({ending}); its log ends so:\n{last_lines(child.part.log)}")
+                    raise StartError(f"{name} did not start ({ending}); its log ends so:\n{last_words(child.part.log)}")
             if time.monotonic() > until_s:
                 raise StartError(f"{what} was not ready within {START_S:g} s")
             time.sleep(TICK_S)
@@ -126,8 +129,8 @@ class Service:
 
     def _leave_word(self) -> None:
         ground = self.ground
-        marks = {name: child.mark for name, child in self._children.items()}
-        marks |= {f"orphan-{mark.pid}": mark for mark in self._orphans}
+        marks = {name: self._children[name].mark for name in self._parts if name in self._children}
+        marks |= {f"{ORPHAN}{mark.pid}": mark for mark in self._orphans if members(mark)}
         notice = Notice(
             supervisor=mark_of_self(),
             port=ground.port,

@@ -6,25 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import click
-import psutil
 import redis
 
 from contract.errors import WaitTimeoutError
 
-from . import readiness
+from . import parts, readiness
 from .exits import Exit, NotRunningError
 from .ground import Wish, stop_command, without_password
 from .leftovers import clean_up
-from .processes import members
+from .processes import Mark, await_end, members
 from .runtime import Notice, Runtime
-from .service import END_S, Service
+from .service import END_S, ORPHAN, Service
 from .speech import Speech, json_option
 from .stops import Stops
 
 PORT = click.IntRange(0, 65535)
-port_option = click.option(
-    "--port", type=PORT, default=5000, show_default=True, envvar="DUBQ_PORT", help="Where the API is."
-)
+port_option = click.option("--port", type=PORT, default=5000, show_default=True, help="Where the API is.")
 
 
 @click.command()
@@ -33,7 +30,6 @@ port_option = click.option(
     type=PORT,
     default=5000,
     show_default=True,
-    envvar="DUBQ_PORT",
     help="Where the API shall be; 0: anywhere.",
 )
 @click.option(
@@ -112,15 +108,10 @@ def stop(port: int, timeout_s: float | None, speech: Speech) -> None:
         speech.note(f"ending the service on port {port}: its running jobs have {notice.drain_s:g} s")
         supervisor.send_signal(signal.SIGTERM)
         patience_s = notice.drain_s + 2 * END_S + 5 if timeout_s is None else timeout_s
-        _await_end(supervisor, port, patience_s)
+        if await_end([supervisor], patience_s):
+            again = f"`{stop_command(port)}` hurries it, and waits on"
+            raise WaitTimeoutError(f"the service on port {port} has not ended within {patience_s:g} s: {again}")
         speech.result({"port": port, "ended": len(notice.parts) + 1}, "stopped")
-
-
-def _await_end(supervisor: psutil.Process, port: int, patience_s: float) -> None:
-    _, alive = psutil.wait_procs([supervisor], timeout=patience_s)
-    if alive and supervisor.is_running() and supervisor.status() != psutil.STATUS_ZOMBIE:
-        again = f"wait on with `{stop_command(port)}`, which also hurries it"
-        raise WaitTimeoutError(f"the service on port {port} has not ended within {patience_s:g} s: {again}")
 
 
 def _notice(runtime: Runtime, port: int) -> Notice:
@@ -161,32 +152,41 @@ def server_status(port: int, speech: Speech) -> None:
 def _report(notice: Notice) -> dict[str, Any]:
     supervisor = notice.supervisor.process()
     health = readiness.health(notice.port) if supervisor else None
-    processes = [{"name": "supervisor", "pid": notice.supervisor.pid, "alive": supervisor is not None, "busy": 0}]
-    for name, mark in notice.parts.items():
-        alive = mark.process() is not None
-        below = len(members(mark)) - alive
-        processes.append(
-            {"name": name, "pid": mark.pid, "alive": alive, "busy": below if name.startswith("worker-") else 0}
-        )
     try:
         jobs = readiness.depths(notice.redis_url)
     except redis.RedisError:
         jobs = None
-    is_ready = bool(health and health.get("status") == "ok")
-    shown = {"url": notice.url, "redis_url": notice.redis_url, "data": notice.data, "logs": notice.logs}
-    return {"ready": is_ready, **shown, "readyz": health, "jobs": jobs, "processes": processes}
+    return {
+        "ready": bool(health and health.get("status") == "ok"),
+        "url": notice.url,
+        "redis_url": notice.redis_url,
+        "data": notice.data,
+        "logs": notice.logs,
+        "readyz": health,
+        "jobs": jobs,
+        "processes": [
+            {"name": "supervisor", "pid": notice.supervisor.pid, "state": "up" if supervisor else "down"},
+            *({"name": name, "pid": mark.pid, "state": _state(name, mark)} for name, mark in notice.parts.items()),
+        ],
+    }
+
+
+def _state(name: str, leader: Mark) -> str:
+    """Return up, busy (a worker with a job) or down; a worker that is down may be busy still, for its job goes on."""
+    alive = members(leader)
+    if not name.startswith((parts.WORKER, ORPHAN)):
+        return "up" if alive else "down"
+    has_job = any(each.pid != leader.pid for each in alive)
+    return "busy" if has_job else "up" if alive else "down"
 
 
 def _table(found: dict[str, Any]) -> str:
-    jobs = found["jobs"]
+    depths = ", ".join(f"{count} {word}" for word, count in (found["jobs"] or {}).items())
     lines = [
         f"{found['url']}  {'ready' if found['ready'] else 'NOT READY'}",
         f"  Redis  {without_password(found['redis_url'])}",
-        "  jobs   "
-        + (", ".join(f"{count} {word}" for word, count in jobs.items()) if jobs else "unknown: Redis is away"),
+        f"  jobs   {depths or 'unknown: Redis is away'}",
         f"  logs   {found['logs']}",
+        *(f"  {each['name']:<12} {each['pid']:>8}  {each['state']}" for each in found["processes"]),
     ]
-    for each in found["processes"]:
-        state = ("busy" if each["busy"] else "up") if each["alive"] else "DOWN"
-        lines.append(f"  {each['name']:<12} {each['pid']:>8}  {state}")
     return "\n".join(lines)

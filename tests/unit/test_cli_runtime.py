@@ -28,10 +28,10 @@ def a_notice(port: int = 5000) -> Notice:
         supervisor=Mark(10, 1.5),
         port=port,
         url=f"http://127.0.0.1:{port}",
-        redis_url="unix:///tmp/s",
+        redis_url="unix:///somewhere/s",
         data=None,
-        logs="/tmp/logs",
-        scratch="/tmp/scratch",
+        logs="/somewhere/logs",
+        scratch="/somewhere/scratch",
         drain_s=20.0,
         parts={"valkey": Mark(11, 2.5), "worker-1": Mark(12, 3.5)},
     )
