@@ -57,7 +57,11 @@ def api(ground: Ground, env: Mapping[str, str]) -> Part:
 
 def workers(ground: Ground, env: Mapping[str, str], count: int) -> list[Part]:
     """Return the workers: RQ's own, one job at a time each."""
-    argv = (sys.executable, "-m", "rq.cli", "worker", "-S", "json", "--log-format", RQ_LINE)
+    argv = (
+        *(sys.executable, "-m", "rq.cli", "worker", "-S", "json", "-c", "worker.rq_config", "--log-format", RQ_LINE),
+        # a worker that is killed is counted as one for half a minute, not for the seven minutes that RQ is used to
+        *("--worker-ttl", "30", "--job-monitoring-interval", "15"),
+    )
     # RQ reads the URL from its environment, where no password is shown to everyone who lists processes
     env = {**_environment(ground, env), "RQ_REDIS_URL": ground.redis_url}
     return [
