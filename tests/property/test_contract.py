@@ -48,6 +48,14 @@ def test_every_history_is_legal_and_without_gaps(history: list[object]) -> None:
         assert Job.from_wire(job.to_wire()) == job
 
 
+@given(st.lists(st.floats(-1, 2), max_size=20))
+def test_progress_never_falls_within_an_attempt(reports: list[float]) -> None:
+    job = moves.start(a_job(), AT)
+    for number, report in enumerate(reports, 1):
+        job = moves.advance(job, AT, stage="fetch", progress=report)
+        assert job.progress == max(0.0, *(round(min(1.0, each), 3) for each in reports[:number]))
+
+
 @given(
     first_s=st.floats(0.01, 60),
     factor=st.floats(1, 10),

@@ -141,6 +141,20 @@ def test_a_job_in_no_queue_is_queued_again_at_the_second_look(
     assert sweep.strays(clock()) == []
 
 
+def test_a_job_that_was_missed_once_and_is_back_has_to_be_missed_twice_again(
+    jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    jobs.create(a_job(), fingerprint="f")
+    looks: list[list[Found]] = []
+    for act in (connection.lpop, lambda key: connection.rpush(key, "j1"), connection.lpop):
+        act("rq:queue:default")
+        clock.pass_s(6)
+        looks.append(sweep.strays(clock()))
+    assert looks == [[], [], []]
+    clock.pass_s(6)
+    assert [each.job_id for each in sweep.strays(clock())] == ["j1"]
+
+
 def test_a_popped_job_that_starts_after_all_is_left_alone(
     jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
 ) -> None:
