@@ -103,6 +103,7 @@ class Job:
 
 _NAMES: Final = tuple(each.name for each in fields(Job))
 _TIMES: Final = frozenset({"created_at", "started_at", "finished_at", "updated_at"})
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _PARTS: Final = {"output": Output, "error": Failure, "eta": Eta}
 
 
@@ -112,13 +113,15 @@ def to_rfc3339(moment: datetime) -> str:
 
 
 def _to_json(value: Any) -> Any:
+    if type(value) in _PLAIN:  # most of them, and asking ABCs is slow
+        return value
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, datetime):
         return to_rfc3339(value)
     if isinstance(value, (Output, Failure, Eta)):
         return {each.name: getattr(value, each.name) for each in fields(value)}
-    return dict(value) if isinstance(value, Mapping) else value
+    return dict(value)
 
 
 def _from_json(name: str, value: Any) -> Any:

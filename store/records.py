@@ -1,6 +1,7 @@
 """The record: one job's document in Redis, with what only the service knows of it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self, cast
@@ -9,6 +10,7 @@ import redis
 
 from contract.errors import BrokenRecordError, JobNotFoundError
 from contract.job import Job
+from contract.states import State
 
 from . import keys
 
@@ -50,7 +52,7 @@ class Record:
         return f"{self.job.seq}{_CANCEL}"
 
     @classmethod
-    def parse(cls, values: list[bytes | None], position: int | None = None) -> Self | None:
+    def parse(cls, values: list[bytes | None]) -> Self | None:
         """Make a record of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
         document, version, run, simulate, number, round_, fingerprint = values
         if document is None or version is None:
@@ -60,7 +62,7 @@ class Record:
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenRecordError(f"not a job document ({error!r}): {document[:200]!r}") from error
         return cls(
-            job=replace(job, position=position),
+            job=job,
             version=version.decode(),
             run=int(run or 0),
             simulate=json.loads(simulate) if simulate else None,
@@ -79,14 +81,25 @@ def document(job: Job) -> str:
 
 
 def fetch(connection: redis.Redis, job_ids: list[str]) -> list[Record | None]:
-    """Read many records at once, each with its position."""
+    """Read many records at once, the queued ones with their position. Raises BrokenRecordError."""
+    rows = _ask(connection, job_ids, lambda to, job_id: to.hmget(keys.record(job_id), FIELDS))
+    records = [Record.parse(values) for values in rows]
+    queued = [at for at, record in enumerate(records) if record and record.job.state is State.QUEUED]
+    ranks = _ask(connection, [job_ids[at] for at in queued], lambda to, job_id: to.zrank(keys.QUEUED, job_id))
+    for at, rank in zip(queued, ranks, strict=True):
+        record = cast("Record", records[at])
+        records[at] = replace(record, job=replace(record.job, position=rank))
+    return records
+
+
+def _ask(connection: redis.Redis, job_ids: list[str], ask: Callable[[redis.Redis, str], object]) -> list[Any]:
+    """Ask the same about each job; one alone needs no pipeline, which costs half as much again."""
+    if len(job_ids) == 1:
+        return [ask(connection, job_ids[0])]
     with connection.pipeline(transaction=False) as pipe:
         for job_id in job_ids:
-            pipe.hmget(keys.record(job_id), FIELDS)
-            pipe.zrank(keys.QUEUED, job_id)
-        replies = pipe.execute()
-    pairs = zip(replies[::2], replies[1::2], strict=True)
-    return [Record.parse(values, cast("int | None", position)) for values, position in pairs]
+            ask(pipe, job_id)
+        return pipe.execute() if job_ids else []
 
 
 def fetch_one(connection: redis.Redis, job_id: str) -> Record:
