@@ -13,10 +13,10 @@ log = structlog.get_logger()
 
 
 class Sweeper:
-    """Takes a turn every second."""
+    """Takes a turn every `pause_s` seconds."""
 
-    def __init__(self, sweep: Sweep) -> None:
-        self._sweep = sweep
+    def __init__(self, sweep: Sweep, *, pause_s: float = PAUSE_S) -> None:
+        self._sweep, self._pause_s = sweep, pause_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -42,5 +42,5 @@ class Sweeper:
                 log.info("swept", kind=each.kind, job_id=each.job_id, detail=each.detail)
 
     def _run(self) -> None:
-        while not self._stop.wait(PAUSE_S):
+        while not self._stop.wait(self._pause_s):
             self.turn()

@@ -71,7 +71,7 @@ class Turns:
         self.over = threading.Event()
 
     def turn(self) -> list[Found] | None:
-        end = self._ends.pop(0)
+        end = self._ends.pop(0) if self._ends else None
         if not self._ends:
             self.over.set()
         if isinstance(end, Exception):
@@ -89,7 +89,7 @@ def test_no_error_ends_the_sweeping() -> None:
 
 def test_the_thread_sweeps_until_it_is_stopped() -> None:
     turns = Turns(None)
-    thread = Sweeper(cast("Sweep", turns))
+    thread = Sweeper(cast("Sweep", turns), pause_s=0.001)
     thread.start()
     assert turns.over.wait(10)
     thread.stop()
