@@ -36,7 +36,9 @@ class ApiSettings:
             store=store,
             bind=env.read("DUBQ_BIND", "127.0.0.1:5000", _bind),
             processes=env.read("WEB_CONCURRENCY", 1, _processes),
-            public_redis_url=env.read("DUBQ_PUBLIC_REDIS_URL", without_secret(store.redis_url), _public_url),
+            public_redis_url=env.read(
+                "DUBQ_PUBLIC_REDIS_URL", without_secret(store.redis_url), _public_url, secret=True
+            ),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )

@@ -16,10 +16,11 @@ class Environment:
         self._values = values
         self._problems: list[str] = []
 
-    def read(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+    def read(self, name: str, default: T, parse: Callable[[str], T], *, secret: bool = False) -> T:
         """Return `parse` of the value of `name`, or `default` where it is unset or empty.
 
-        A ValueError of `parse` becomes one of the problems; its text says what the value has to be.
+        A ValueError of `parse` becomes one of the problems; its text says what the value has to be. A `secret`
+        value is not repeated there.
         """
         text = self._values.get(name, "").strip()
         if not text:
@@ -27,7 +28,7 @@ class Environment:
         try:
             return parse(text)
         except ValueError as error:
-            self._problems.append(f"{name}={text!r}: {error}")
+            self._problems.append(f"{name}: {error}" if secret else f"{name}={text!r}: {error}")
             return default
 
     def check(self) -> None:

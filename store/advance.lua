@@ -19,7 +19,9 @@ if version ~= ARGV[1] then
   return false
 end
 
-redis.call('HSET', record, 'version', ARGV[2])
+if version ~= ARGV[2] then -- a full Redis refuses HSET, and has to let what is expired be deleted
+  redis.call('HSET', record, 'version', ARGV[2])
+end
 if ARGV[8] ~= '' then
   redis.call('HSET', record, 'number', redis.call('INCR', ARGV[8]))
 end

@@ -15,7 +15,7 @@ from .listing import Cursor, Page, scan
 from .records import Record, fetch, fetch_one
 
 IDEMPOTENCY_S: Final = 86_400
-"""How long an Idempotency-Key is remembered."""
+"""How long an Idempotency-Key is remembered at least: longer if jobs are kept for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class JobStore:
         if idempotency_key is None:
             return self._create(job, fingerprint, simulate)
         key = keys.idempotency(job.client_id, idempotency_key)
-        held = self._redis.set(key, job.job_id, nx=True, get=True, ex=IDEMPOTENCY_S)
+        kept_s = max(IDEMPOTENCY_S, int(self._ledger.settings.job_ttl_s))
+        held = self._redis.set(key, job.job_id, nx=True, get=True, ex=kept_s)
         bound = held.decode() if isinstance(held, bytes) else job.job_id
         if id_is_chosen and bound != job.job_id:
             raise JobExistsError(f"this Idempotency-Key belongs to job {bound}", job_id=bound)
@@ -88,7 +89,7 @@ class JobStore:
             # a job may move on between the reading of the index and of its record
             return (state is None or job.state is state) and target_language in (None, job.target_language)
 
-        start = Cursor.parse(cursor) if cursor else None
+        start = Cursor.parse(cursor) if cursor is not None else None
         return scan(self._redis, keys.listing(client_id, state), start, limit, fits)
 
     def cancel(self, job_id: str, client_id: str) -> Job:

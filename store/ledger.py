@@ -62,13 +62,14 @@ class Ledger:
         run, round_ = old.run, old.round
         if job.state is not old.job.state:
             self._leave(pipe, old.job)
-            self._enter(pipe, job, pause_s=pause_s)
             if job.state is State.RUNNING:
                 run = job.seq
                 pipe.hset(keys.record(job.job_id), "run", run)
             if old.job.done:
                 round_ += 1
                 pipe.hset(keys.record(job.job_id), "round", round_)
+                pipe.lrem(self.queue.key, 0, job.job_id)  # a delivery that nobody took: it was cancelled before
+            self._enter(pipe, job, pause_s=pause_s)
         written = self._commit(pipe, job, was=old.version, becomes=becomes)
         return replace(old, job=written, version=becomes, run=run, round=round_)
 

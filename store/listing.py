@@ -13,7 +13,7 @@ from contract.job import Job
 from .records import fetch
 
 CHUNK: Final = 200
-MOST_LOOKED_AT: Final = 2_000
+MOST_LOOKED_AT: Final = 500
 """Jobs that one page looks at; a filter that fits few gets a short page and a cursor to go on from."""
 
 
@@ -28,7 +28,7 @@ class Cursor:
     def parse(cls, text: str) -> Self:
         """Read what `str` has written. Raises InvalidFieldsError."""
         made, _, job_id = text.partition(".")
-        if not (made.isdecimal() and len(made) <= len("9999999999999") and is_job_id(job_id)):
+        if not (made.isascii() and made.isdecimal() and len(made) <= len("9999999999999") and is_job_id(job_id)):
             raise InvalidFieldsError([FieldProblem("cursor", "has to be a next_cursor of an earlier answer")])
         return cls(int(made), job_id)
 
@@ -49,31 +49,33 @@ def scan(connection: redis.Redis, index: str, start: Cursor | None, limit: int, 
     jobs: list[Job] = []
     looked_at = 0
     while True:
-        chunk = _after(connection, index, start)
+        # a full page and one more: what is not filtered costs no more than it shows
+        wanted = min(CHUNK, limit - len(jobs) + 1)
+        chunk = _after(connection, index, start, wanted)
         for at, record in zip(chunk, fetch(connection, [each.job_id for each in chunk]), strict=True):
             if len(jobs) == limit or looked_at == MOST_LOOKED_AT:
                 return Page(jobs, str(start))
             start, looked_at = at, looked_at + 1
             if record is not None and fits(record.job):
                 jobs.append(record.job)
-        if len(chunk) < CHUNK:
+        if len(chunk) < wanted:
             return Page(jobs, None)
 
 
-def _after(connection: redis.Redis, index: str, start: Cursor | None) -> list[Cursor]:
-    """Return the next `CHUNK` entries of `index`, in falling order, that come after `start`."""
+def _after(connection: redis.Redis, index: str, start: Cursor | None, count: int) -> list[Cursor]:
+    """Return the next `count` entries of `index`, in falling order, that come after `start`."""
     highest = f"{start.made_ms}" if start else "+inf"
     found: list[Cursor] = []
     offset = 0
-    while len(found) < CHUNK:
+    while len(found) < count:
         rows = cast(
             "list[tuple[bytes, float]]",
-            connection.zrevrangebyscore(index, highest, "-inf", start=offset, num=CHUNK, withscores=True),
+            connection.zrevrangebyscore(index, highest, "-inf", start=offset, num=count + 1, withscores=True),
         )
         entries = (Cursor(int(made_ms), member.decode()) for member, made_ms in rows)
         # of those made in the same millisecond, the index gives the ones up to `start` again
         found += [each for each in entries if start is None or each < start]
-        if len(rows) < CHUNK:
+        if len(rows) < count + 1:
             break
-        offset += CHUNK
-    return found[:CHUNK]
+        offset += count + 1
+    return found[:count]

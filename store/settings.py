@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
@@ -9,12 +10,11 @@ from urllib.parse import urlsplit
 from contract.settings import Environment, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import redis
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 _SCHEMES: Final = ("redis", "rediss", "unix")
+_DATABASE: Final = re.compile(r"/?[0-9]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class StoreSettings:
     def from_env(cls, env: Environment) -> Self:
         """Read DUBQ_REDIS_URL, DUBQ_JOB_TTL_S and DUBQ_JOB_LIMIT_S; what is wrong is left with `env`."""
         return cls(
-            redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, parse_redis_url),
+            redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, parse_redis_url, secret=True),
             job_ttl_s=env.read("DUBQ_JOB_TTL_S", 86_400.0, number(1, 10 * 365 * 86_400)),
             job_limit_s=env.read("DUBQ_JOB_LIMIT_S", 3_600.0, number(1, 7 * 86_400)),
         )
@@ -61,17 +61,15 @@ def connect(url: str, *, max_connections: int = 64, timeout_s: float = 5) -> red
     return redis.Redis(connection_pool=pool)
 
 
-def store_settings(env: Mapping[str, str]) -> StoreSettings:
-    """Read the store's settings alone. Raises SettingsError with everything that is wrong."""
-    reader = Environment(env)
-    settings = StoreSettings.from_env(reader)
-    reader.check()
-    return settings
-
-
 def parse_redis_url(text: str) -> str:
     """Return `text` if it is a URL of a Redis that we can connect to. Raises ValueError."""
-    parts = urlsplit(text)
-    if parts.scheme not in _SCHEMES or not (parts.hostname or parts.path):
+    try:
+        parts = urlsplit(text)
+        path_is_good = bool(parts.path) if parts.scheme == "unix" else _DATABASE.fullmatch(parts.path) is not None
+        good = parts.scheme in _SCHEMES and path_is_good and (parts.scheme == "unix" or parts.hostname)
+        good = good and parts.port != 0
+    except ValueError:  # its port is no number, its brackets hold no address
+        good = False
+    if not good:
         raise ValueError("has to be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix:///path")
     return text

@@ -37,7 +37,7 @@ class StoreOnFakeredis(RuleBasedStateMachine):
     def begin(self) -> None:
         self.redis, self.clock = self.connect(), Clock()
         ledger = Ledger(self.redis, StoreSettings(job_ttl_s=100), self.clock)
-        self.jobs, self.runs, self.sweep = JobStore(ledger), RunStore(ledger), Sweep(ledger)
+        self.jobs, self.runs, self.sweep = JobStore(ledger), RunStore(ledger), Sweep(ledger, monotonic=lambda: 0.0)
         self.held: list[Run] = []
 
     @rule(job_id=JOB_IDS, fingerprint=st.sampled_from("fg"))
@@ -124,8 +124,8 @@ class StoreOnFakeredis(RuleBasedStateMachine):
         """Let workers die and deliveries arrive from here on: every job still ends."""
         if not hasattr(self, "redis"):
             return
-        for _ in range(30):
-            self.wait(5)
+        for _ in range(50):
+            self.wait(3)
             while popped := self.redis.lpop("rq:queue:default"):
                 run = self.runs.start(popped.decode())
                 if run is not None:

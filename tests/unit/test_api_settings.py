@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import cast
 
@@ -28,7 +29,7 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
     }  # fmt: skip
     with pytest.raises(SettingsError) as caught:
         ApiSettings.from_env(values)
-    assert {problem.partition("=")[0] for problem in caught.value.problems} == values.keys()
+    assert {re.split("[=:]", problem)[0] for problem in caught.value.problems} == values.keys()
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:80", "[::1]:5000", "localhost:0", "unix:/run/dubq.sock"])
@@ -61,6 +62,29 @@ def test_the_operator_says_which_redis_url_is_shown() -> None:
     shown = ApiSettings.from_env(values | {"DUBQ_PUBLIC_REDIS_URL": "rediss://outside:6380"})
     assert shown.public_redis_url == "rediss://outside:6380"
     assert ApiSettings.from_env({"DUBQ_PUBLIC_REDIS_URL": "none"}).public_redis_url is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:port/0",
+        "redis://h:99999/0",
+        "redis://h/abc",
+        "redis://h:0",
+        "redis://:s3cr3t@[::1",
+        "unix://",
+    ],
+)
+def test_a_url_that_leads_nowhere_is_a_wrong_setting_and_its_password_is_not_told(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        ApiSettings.from_env({"DUBQ_REDIS_URL": url})
+    assert str(caught.value).startswith("DUBQ_REDIS_URL: has to be")
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["redis://h", "rediss://u:p@h:6380/15", "unix:///run/s?db=1", "redis://[::1]:6379/0"])
+def test_these_urls_are_taken(url: str) -> None:
+    assert ApiSettings.from_env({"DUBQ_REDIS_URL": url}).store.redis_url == url
 
 
 class Turns:
