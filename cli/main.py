@@ -1,9 +1,17 @@
 """The `dubq` command. Its commands are imported only when they are run, so that help and completion are quick."""
 
+import contextlib
+import errno
+import os
+import sys
 from importlib import import_module
 from typing import Any, Final
 
 import click
+
+from .exits import Exit
+
+UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 COMMANDS: Final = {
     "demo": ("cli.demo", "See the whole service work, in half a minute."),
@@ -34,6 +42,13 @@ class LazyGroup(click.Group):
         found: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         return found
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; Ctrl-C ends it with the same status while it is still being imported."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list without importing anything."""
         with formatter.section("Commands"):
@@ -46,13 +61,22 @@ def dubq() -> None:
     """Translate videos: submit, wait, be told.
 
     Exit status: 0 done, 1 the job failed or was cancelled, 2 wrong usage or settings, 3 not allowed, 4 timed out,
-    5 the service cannot be reached.
+    5 the service cannot be reached, 130 Ctrl-C.
     """
 
 
 def main(*args: Any, **extra: Any) -> Any:
     """Run the command line."""
-    return dubq(*args, prog_name="dubq", **extra)
+    try:
+        return dubq(*args, prog_name="dubq", **extra)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        with contextlib.suppress(OSError):
+            click.echo(f"dubq: standard output cannot be written: {error.strerror}", err=True)
+        # what is still buffered would be written, and fail, once more at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.FAILED)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stops:
-    """Counts them. While it `interrupts`, the first of them raises KeyboardInterrupt, as Ctrl-C does anywhere."""
+    """Counts them. While it `interrupts`, the first of them raises KeyboardInterrupt, as Ctrl-C does anywhere.
+
+    Those that are ignored when it begins stay ignored: nohup asks for that, and so does a script's `&`.
+    """
 
     def __init__(self) -> None:
         self.count, self.interrupts = 0, False
@@ -20,6 +23,8 @@ class Stops:
 
     def __enter__(self) -> Self:
         for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._note)
         return self
 
