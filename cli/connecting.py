@@ -9,6 +9,7 @@ import click
 
 from client import TranslationClient
 
+from . import values
 from .speech import Speech, json_option
 
 Connect = Callable[..., TranslationClient]
@@ -35,12 +36,14 @@ def on_service(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command --url, --token and --json; it is called with `service` and `speech`, and may raise our errors."""
 
     @json_option
-    @click.option("--token", envvar="DUBQ_TOKEN", show_envvar=True, help="The token to be let in with.")
+    @click.option(
+        "--token", envvar="DUBQ_TOKEN", show_envvar=True, callback=values.token, help="The token to be let in with."
+    )
     @click.option(
         "--url",
         envvar="DUBQ_URL",
         show_envvar=True,
-        callback=_web_url,
+        callback=values.web_url,
         help="Where the service is.  [default: http://127.0.0.1:5000]",
     )
     @functools.wraps(command)
@@ -49,9 +52,3 @@ def on_service(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, service=Service(url, token), speech=speech, **given)
 
     return run
-
-
-def _web_url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    if value and not value.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{value!r} has to begin with http:// or https://")
-    return value or None

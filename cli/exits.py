@@ -55,6 +55,13 @@ class StoppedError(DubqError):
     title = "Stopped before the service was up"
 
 
+class BadValueError(DubqError):
+    """Something that was given cannot be used; nobody was asked for anything."""
+
+    code = "bad_value"
+    title = "A value cannot be used"
+
+
 _STATUS: dict[type[DubqError], Exit] = {
     JobFailedError: Exit.FAILED,
     JobCancelledError: Exit.FAILED,

@@ -1,12 +1,13 @@
 """The commands about jobs. Each is a few calls of the client library."""
 
-import json
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 import click
 
-from contract.errors import WaitTimeoutError
+from contract.errors import JobNotFoundError, WaitTimeoutError
+from contract.ids import is_job_id
 from contract.job import Job, Priority
 from contract.states import State
 
@@ -15,6 +16,7 @@ from .connecting import Service, on_service
 from .exits import Exit, exit_of
 from .progress import display
 from .speech import Speech
+from .values import Seconds, json_object, pairs
 from .waits import Ended, best_way, news_of
 from .words import description, outcome, standing, table
 
@@ -25,30 +27,11 @@ WAIT_S = 900.0
 timeout_option = click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0, 10**7),
+    type=Seconds(0, 10**7),
     default=WAIT_S,
     show_default=True,
     help="Seconds to wait for the end. The job itself goes on.",
 )
-
-
-def _pairs(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    pairs = dict(value.partition("=")[::2] for value in values)
-    if wrong := [value for value in values if "=" not in value]:
-        raise click.BadParameter(f"{wrong[0]!r} has to be NAME=VALUE")
-    return pairs
-
-
-def _json_object(_context: click.Context, _parameter: click.Parameter, value: str | None) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    try:
-        found = json.loads(value)
-    except ValueError as error:
-        raise click.BadParameter(f"it is not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise click.BadParameter("it has to be a JSON object")
-    return found
 
 
 @click.command()
@@ -61,15 +44,19 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, value: st
 )
 @click.option("--title", help="What to call it.")
 @click.option("--job-id", metavar="ID", help="Choose the job's id: submitting the same again then makes no second job.")
-@click.option("--priority", type=click.Choice([each.value for each in Priority]))
-@click.option("--duration", "video_duration_s", type=float, metavar="SECONDS", help="How long the video is.")
 @click.option(
-    "--metadata", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A note of your own; may be repeated."
+    "--priority",
+    type=click.Choice([each.value for each in Priority]),
+    help="How urgent it is (recorded; does not change the order yet).",
 )
-@click.option("--callback-url", metavar="URL", help="Where to send word of the end.")
+@click.option("--duration", "video_duration_s", type=Seconds(0, min_open=True), help="How long the video is.")
+@click.option(
+    "--metadata", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A note of your own; may be repeated."
+)
+@click.option("--callback-url", metavar="URL", help="Where to send word of the end (recorded; not called yet).")
 @click.option("--max-attempts", type=int, metavar="N", help="How often to try.")
 @click.option(
-    "--simulate", callback=_json_object, metavar="JSON", help="""The course to simulate: '{"duration_s": 3}'."""
+    "--simulate", callback=json_object, metavar="JSON", help="""The course to simulate: '{"duration_s": 3}'."""
 )
 @click.option("--wait", "waits", is_flag=True, help="Wait for the end, and show the progress.")
 @timeout_option
@@ -117,7 +104,9 @@ def _wait_for(job_ids: tuple[str, ...], timeout_s: float, service: Service, spee
     left, statuses = list(job_ids), [Exit.DONE]
     try:
         with service.client() as client, display() as screen:
-            client.get_status(job_ids[0])  # who cannot be reached now is not waited for
+            # who cannot be reached now is not waited for; a job that is unknown says so in its own wait
+            with suppress(JobNotFoundError):
+                client.get_status(next(filter(is_job_id, job_ids), job_ids[0]))
             for news in news_of(best_way(client, timeout_s), job_ids):
                 if isinstance(news, Job):
                     screen.show(news)
@@ -186,7 +175,7 @@ def jobs(client_id: str | None, state: str | None, limit: int, service: Service,
 @click.option(
     "--every",
     "every_s",
-    type=click.FloatRange(0.2, 3600),
+    type=Seconds(0.2, 3600),
     default=1.0,
     show_default=True,
     help="Seconds between two looks.",

@@ -9,7 +9,7 @@ import click
 
 from contract.errors import DubqError, SettingsError
 
-from .exits import Exit, exit_of
+from .exits import BadValueError, Exit, exit_of
 
 
 class Speech:
@@ -37,12 +37,13 @@ class Speech:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """Turn an error of ours into words and its exit status."""
+        """Turn an error of ours, and what makes no sense further down, into words and its exit status."""
         try:
             yield
-        except DubqError as error:
-            status = exit_of(error)
-            self.error(error, status)
+        except (DubqError, ValueError) as error:
+            known = error if isinstance(error, DubqError) else BadValueError(str(error))
+            status = exit_of(known)
+            self.error(known, status)
             raise click.exceptions.Exit(status) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None

@@ -19,6 +19,7 @@ from .runtime import Notice, Runtime
 from .service import END_S, ORPHAN, Service
 from .speech import Speech, json_option
 from .stops import Stops
+from .values import Seconds
 
 PORT = click.IntRange(0, 65535)
 port_option = click.option("--port", type=PORT, default=5000, show_default=True, help="Where the API is.")
@@ -38,7 +39,7 @@ port_option = click.option("--port", type=PORT, default=5000, show_default=True,
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the jobs in this folder over a restart."
 )
-@click.option("--drain", "drain_s", type=click.FloatRange(0, 86_400), default=20.0, show_default=True,
+@click.option("--drain", "drain_s", type=Seconds(0, 86_400), default=20.0, show_default=True,
               help="Seconds that running jobs are given to end when the service stops.")  # fmt: skip
 @json_option
 def up(port: int, workers: int, data: Path | None, drain_s: float, speech: Speech) -> None:
@@ -85,7 +86,7 @@ def _greeting(service: Service, wish: Wish) -> str:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0),
+    type=Seconds(0),
     help="Seconds to wait for its end. [default: its own drain time, and some]",
 )
 @json_option
