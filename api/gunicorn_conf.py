@@ -23,7 +23,10 @@ except SettingsError as error:
 
 bind = _settings.bind
 workers = _settings.processes
-worker_class = "gevent"
+worker_class = "api.gunicorn_worker.Worker"
+# No header of a caller may move the paths (SCRIPT_NAME) or the scheme: whoever forwards to us rewrites neither.
+forwarded_allow_ips = ""
+forwarder_headers = ""
 worker_connections = 10_000
 # A SIGTERM is followed by this much time for the requests under way. An idle connection holds the end up, too,
 # until it is closed; pollers pause for longer than it would be worth keeping it open.

@@ -44,24 +44,31 @@ def mount(app: flask.Flask) -> None:
 
 def problem(error: DubqError, /, **more: Any) -> flask.Response:
     """Return the answer to a request that ended in `error`; `more` are further members of the document."""
-    status = error.status or InternalError.status
-    members: dict[str, Any] = {
-        "type": f"urn:dubq:problem:{error.code}",
-        "title": error.title,
-        "status": status,
-        "detail": str(error),
-        "code": error.code,
-        "request_id": flask.g.request_id,
-        "retryable": error.retryable,
-    }
-    if error.job_id is not None:
-        members["job_id"] = error.job_id
-    if isinstance(error, InvalidFieldsError):
-        members["errors"] = [{"pointer": each.pointer, "message": each.message} for each in error.errors]
-    response = flask.Response(flask.json.dumps(members | more), status=status, content_type="application/problem+json")
+    document = members(error, flask.g.request_id) | more
+    response = flask.Response(
+        flask.json.dumps(document), status=document["status"], content_type="application/problem+json"
+    )
     if error.retryable:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def members(error: DubqError, request_id: str) -> dict[str, Any]:
+    """Return the members of the problem document. Source: RFC 9457, section 3."""
+    found: dict[str, Any] = {
+        "type": f"urn:dubq:problem:{error.code}",
+        "title": error.title,
+        "status": error.status or InternalError.status,
+        "detail": str(error),
+        "code": error.code,
+        "request_id": request_id,
+        "retryable": error.retryable,
+    }
+    if error.job_id is not None:
+        found["job_id"] = error.job_id
+    if isinstance(error, InvalidFieldsError):
+        found["errors"] = [{"pointer": each.pointer, "message": each.message} for each in error.errors]
+    return found
 
 
 def invalid(pointer: str, message: str) -> InvalidFieldsError:
@@ -78,9 +85,12 @@ def invalid_body(error: ValidationError) -> InvalidFieldsError:
 def _field_problem(raw: Any) -> FieldProblem:
     own = {"value_error": str(raw.get("ctx", {}).get("error")), "extra_forbidden": "there is no such field"}
     message = own.get(raw["type"], raw["msg"])
-    # RFC 6901: in a pointer, ~ and / within a name are written ~0 and ~1
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in raw["loc"])
-    return FieldProblem("".join(f"/{step}" for step in steps)[:MAX_POINTER], message)
+    return FieldProblem(pointer(*raw["loc"])[:MAX_POINTER], message)
+
+
+def pointer(*steps: str | int) -> str:
+    """Return the JSON pointer to a field. Source: RFC 6901, sections 3 and 4."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _refuse(error: DubqError) -> flask.Response:
@@ -109,9 +119,11 @@ def _refuse_http(error: HTTPException) -> flask.Response | HTTPException:
 def _redis_away(error: redis.RedisError) -> flask.Response:
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         log.warning("redis_away", error=str(error))
-    else:
-        log.error("redis_refused", exc_info=error)
-    return problem(ServiceUnavailableError("Redis cannot be reached just now; nothing that was accepted is lost"))
+        reason = "Redis cannot be reached just now"
+    else:  # it is full, read-only, or not itself yet
+        log.error("redis_refused", error=str(error))
+        reason = "Redis refuses to work just now"
+    return problem(ServiceUnavailableError(f"{reason}; nothing that was accepted is lost"))
 
 
 def _fault(error: Exception) -> flask.Response:

@@ -114,8 +114,8 @@ class Submission(Strict):
 
     @property
     def fingerprint(self) -> str:
-        """The same for every body that says the same, however it is written."""
-        return hashlib.sha256(_canonical(self.model_dump(mode="json"))).hexdigest()
+        """The same for every body that says the same, however it is written; also by a version with more fields."""
+        return hashlib.sha256(_canonical(self.model_dump(mode="json", exclude_defaults=True))).hexdigest()
 
     @property
     def course(self) -> dict[str, Any] | None:

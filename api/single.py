@@ -14,7 +14,7 @@ from .caller import client_id
 from .incoming import body, json_object, known_job_id, parameters, prefers_representation
 from .jobs import new_job_id
 from .outgoing import answer, describe, job_answer
-from .problems import invalid, problem
+from .problems import invalid, pointer, problem
 from .schema import DAY_S, Submission
 
 VIDEO: Final = "https://example.com/video.mp4"
@@ -98,5 +98,5 @@ def _duration() -> int | float:
     if not isinstance(duration, int | float) or isinstance(duration, bool) or not 0 <= duration <= DAY_S:
         raise RequestError(_INVALID)
     if fields:
-        raise invalid(f"/{min(fields)}", "there is no such field")
-    return duration
+        raise invalid(pointer(min(fields)), "there is no such field")
+    return abs(duration)  # -0.0 is a number of seconds, too

@@ -123,6 +123,41 @@ def test_a_body_in_broken_chunks_is_a_400(service: Service, url: str, chunk: byt
     assert jobs_in(service) == {}
 
 
+BROKEN = {
+    "a method in small letters": b"get /jobs HTTP/1.1\r\nHost: a\r\n\r\n",
+    "no version": b"GET /jobs\r\n\r\n",
+    "a path that is no ASCII": b"GET /jobs/\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a length below zero": b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    "two lengths": b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "a length and chunks": b"POST /jobs HTTP/1.1\r\nHost: a\r\n"
+    b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "an unknown coding": b"POST /jobs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: bogus\r\n\r\n",
+    "two hosts": b"GET /jobs HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "a NUL in a header": b"GET /jobs HTTP/1.1\r\nHost: a\r\nX-A: a\0b\r\n\r\n",
+    "a header of 9 kB": b"GET /jobs HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 9000 + b"\r\n\r\n",
+    "200 headers": b"GET /jobs HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(200)) + b"\r\n",
+    "a strange expectation": b"POST /jobs HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 2\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
+def test_what_is_no_http_gets_a_problem_document_too(service: Service, url: str, sent: bytes) -> None:
+    del url
+    head, _, body = exchange(service, sent).partition(b"\r\n\r\n")
+    problem = json.loads(body)
+    assert head.startswith(f"HTTP/1.1 {problem['status']} ".encode())
+    assert 400 <= problem["status"] < 500
+    assert b"application/problem+json" in head
+    assert f"X-Request-Id: {problem['request_id']}".encode() in head
+    assert jobs_in(service) == {}
+
+
+@pytest.mark.parametrize("header", ["SCRIPT_NAME: /zzz", "Script-Name: /zzz", "X-Forwarded-Proto: https"])
+def test_no_header_moves_the_paths(service: Service, header: str) -> None:
+    sent = f"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n\r\n".encode()
+    assert exchange(service, sent).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_request_line_without_an_end_is_cut_off(service: Service) -> None:
     # who hangs up while more is coming may be cut off before the answer is read
     assert exchange(service, b"GET /jobs?ids=" + b"a" * 1_200_000)[:13] in {b"HTTP/1.1 414 ", b""}

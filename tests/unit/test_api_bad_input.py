@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,3 +190,19 @@ def test_a_refused_reset_or_cancel_leaves_the_job_alone(web: FlaskClient, nothin
     web.post("/jobs", json={"video_url": URL, "job_id": "j1"})
     nothing_changes()
     refused(web.post("/jobs/j1/reset"), 409, "illegal_transition")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(redis.ConnectionError, "cannot be reached"), (redis.exceptions.OutOfMemoryError, "refuses to work")],
+)
+def test_the_caller_is_told_whether_redis_is_away_or_unwilling(
+    web: FlaskClient, monkeypatch: pytest.MonkeyPatch, error: type[Exception], reason: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error("as told")
+
+    monkeypatch.setattr("store.jobs.fetch_one", fails)
+    answer = web.get("/jobs/j1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert reason in answer.get_json()["detail"]

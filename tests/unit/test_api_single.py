@@ -65,7 +65,8 @@ def test_a_caller_who_prefers_it_gets_the_whole_document(web: FlaskClient) -> No
 
 
 def test_a_timer_starts_a_job_of_exactly_so_many_seconds(web: FlaskClient, connection: redis.Redis) -> None:
-    for duration, words in ((10, "10 seconds"), (2.5, "2.5 seconds"), (0, "0 seconds"), (86_400, "86400 seconds")):
+    words_for = {10: "10 seconds", 2.5: "2.5 seconds", -0.0: "0.0 seconds", 86_400: "86400 seconds"}
+    for duration, words in words_for.items():
         answer = web.post("/start-timer", json={"duration": duration})
         assert (answer.status_code, answer.get_json()) == (200, {"message": f"Timer started for {words}"})
         job_id = answer.headers["Content-Location"].removeprefix("/jobs/")

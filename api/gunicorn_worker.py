@@ -1,0 +1,56 @@
+"""gunicorn's gevent worker, whose own refusals are problem documents like all others."""
+
+import json
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import uuid4
+
+from gunicorn.http.errors import (  # type: ignore[import-untyped]  # it has no stubs
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
+
+_STATUS: Final = (
+    (LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),
+    (LimitRequestHeaders, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
+    (ExpectationFailed, HTTPStatus.EXPECTATION_FAILED),
+)
+
+
+class Worker(GeventWorker):  # type: ignore[misc]  # it has no stubs
+    """Answers what is no HTTP that it understands, and so never reaches the application."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Refuse a request; everything but a refusal stays gunicorn's."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        try:
+            client.sendall(refusal(exc, uuid4().hex))
+        except OSError as error:
+            self.log.debug("refusal not sent: %s", error)
+
+
+def refusal(error: Exception, request_id: str) -> bytes:
+    """Return a whole HTTP answer that says what is wrong with a request. Source: RFC 9112, section 2.2."""
+    # only now: what gunicorn's first process imports comes too early for gevent to patch
+    from contract.errors import RequestError  # noqa: PLC0415
+
+    from .problems import members  # noqa: PLC0415
+
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+    document = members(RequestError(str(error)[:500]), request_id) | {"status": status.value}
+    body = json.dumps(document).encode()
+    lines = (
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
+        f"X-Request-Id: {request_id}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + body
