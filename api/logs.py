@@ -2,11 +2,18 @@
 
 import logging
 import sys
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import structlog
+from structlog.typing import EventDict
+
+from contract.job import to_rfc3339
 
 from .settings import LogFormat, LogLevel
+
+_FIRST: Final = ("timestamp", "level", "event")
+"""What a line begins with, as the workers' lines do."""
 
 
 def configure(level: LogLevel, form: LogFormat) -> None:
@@ -14,12 +21,12 @@ def configure(level: LogLevel, form: LogFormat) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
     ]
     # both without the frames' local variables: they hold what callers sent, and the URL of Redis
     last: list[Any] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     if form == "json":
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        last = [structlog.processors.format_exc_info, _in_order, structlog.processors.JSONRenderer(ensure_ascii=False)]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, *last],
@@ -39,3 +46,11 @@ def configure(level: LogLevel, form: LogFormat) -> None:
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(threshold)
+
+
+def _stamp(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    return {**line, "timestamp": to_rfc3339(datetime.now(UTC))}
+
+
+def _in_order(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    return {**{name: line[name] for name in _FIRST}, **line}

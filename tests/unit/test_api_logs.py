@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from api import logs
+from worker import logs as worker_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in (None, "gunicorn.error")]
+    loggers = [logging.getLogger(name) for name in (None, "gunicorn.error", worker_logs.LOGGER)]
     before = [(each.handlers[:], each.propagate, each.level) for each in loggers]
     yield
     structlog.reset_defaults()
@@ -50,6 +51,17 @@ def test_every_line_is_json_whoever_logs_it(capsys: pytest.CaptureFixture[str]) 
     ]  # fmt: skip
     assert lines[2]["exception"].endswith("RuntimeError: 6 characters do not fit")
     assert "secret" not in err
+
+
+def test_every_line_begins_as_the_workers_do(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    log_all()
+    ours = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    worker_logs.configure("info", "json").warning("ours", job_id="j1")
+    theirs = json.loads(capsys.readouterr().err)
+    assert list(ours[0]) == list(theirs) == ["timestamp", "level", "event", "job_id"]
+    assert all(list(line)[:3] == ["timestamp", "level", "event"] for line in ours)
+    assert {len(line["timestamp"]) for line in (*ours, theirs)} == {len("2026-01-02T03:04:05.678Z")}
 
 
 def test_for_a_person_a_traceback_is_plain_and_keeps_secrets(capsys: pytest.CaptureFixture[str]) -> None:
