@@ -4,8 +4,6 @@ import http.client
 import json
 from typing import Any, Final
 
-import redis
-
 from store import keys
 from store.settings import connect
 
@@ -14,12 +12,9 @@ OLDEST_REDIS: Final = 7
 
 
 def redis_is_ready(url: str) -> bool:
-    """Whether a Redis answers, and has read all its data."""
+    """Whether a Redis answers, and has read all its data. Raises RedisError, which says why not."""
     with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
-        try:
-            return bool(connection.ping())
-        except redis.RedisError:
-            return False
+        return bool(connection.ping())
 
 
 def redis_version(url: str) -> int:

@@ -8,18 +8,26 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Final, Self
 
+import redis
+
 from . import ground as grounds
 from . import parts, readiness
+from .asking import Asking
 from .exits import StartError, StoppedError
 from .ground import Ground, Say, Wish
 from .log_tail import LogTail, last_words
 from .processes import Child, Mark, Part, mark_of, members, send
 from .restarts import Restarts
 from .runtime import Notice
+from .words import counted
 
 TICK_S: Final = 0.1
 START_S: Final = 60.0
 """A Valkey with much data reads for a while."""
+FOREIGN_START_S: Final = 15.0
+"""Somebody else's Redis runs already, or is not where it is said to be."""
+SILENCE_S: Final = 2.0
+"""After so long a person is told what is being waited for."""
 END_S: Final = 10.0
 """What a part other than a worker may take to end."""
 ORPHAN: Final = "orphan-"
@@ -85,27 +93,51 @@ class Service:
         self._stack.callback(self.ground.runtime.remove, self.ground.port)
         for part in parts.valkey(self.ground, self._wish.env):
             self._launch(part)
-        url = self.ground.redis_url
-        self._await(f"Redis at {grounds.without_password(url)}", lambda: readiness.redis_is_ready(url))
-        if readiness.redis_version(url) < readiness.OLDEST_REDIS:
-            raise StartError(f"the Redis at {grounds.without_password(url)} is too old: it has to be 7 or newer")
+        self._await_redis()
         count = self._wish.workers
         for part in (parts.api(self.ground, self._wish.env), *parts.workers(self.ground, self._wish.env, count)):
             self._launch(part)
         self._await("the service", lambda: readiness.workers(self.ground.port) >= count)
 
-    def _await(self, what: str, is_ready: Callable[[], bool]) -> None:
-        """Wait until something is ready. Raises StartError if a part dies first, or if it takes too long."""
-        until_s = time.monotonic() + START_S
-        while not is_ready():
-            if self._asked():
-                raise StoppedError
-            for name, child in self._children.items():
-                if ending := child.ending():
-                    raise StartError(f"{name} did not start ({ending}); its log ends so:\n{last_words(child.part.log)}")
-            if time.monotonic() > until_s:
-                raise StartError(f"{what} was not ready within {START_S:g} s")
-            time.sleep(TICK_S)
+    def _await_redis(self) -> None:
+        url = self.ground.redis_url
+        what = f"Redis at {grounds.without_password(url)}"
+        within_s = START_S if self._children else FOREIGN_START_S
+        try:
+            self._await(what, lambda: readiness.redis_is_ready(url), within_s, say_what=True)
+            version = readiness.redis_version(url)
+        except redis.RedisError as error:
+            raise StartError(f"{what} cannot be used: {error}") from None
+        if version < readiness.OLDEST_REDIS:
+            raise StartError(f"{what} is too old: it has to be 7 or newer")
+
+    def _await(
+        self, what: str, is_ready: Callable[[], bool], within_s: float = START_S, *, say_what: bool = False
+    ) -> None:
+        """Wait until something is ready.
+
+        Raises StartError if a part dies first or if it takes too long, StoppedError if a stop was asked for.
+        """
+        began_s = time.monotonic()
+        with Asking(is_ready, TICK_S) as asking:
+            while not asking.is_answered(TICK_S):
+                self._check_start()
+                waited_s = time.monotonic() - began_s
+                if waited_s > within_s:
+                    reason = f": {asking.trouble}" if asking.trouble else ""
+                    raise StartError(f"{what} was not ready within {within_s:g} s{reason}")
+                if say_what and waited_s > SILENCE_S:
+                    self._say(f"waiting for {what} …")
+                    say_what = False
+        self._check_start()
+
+    def _check_start(self) -> None:
+        """Raise StoppedError if a stop was asked for, StartError if a part has died."""
+        if self._asked():
+            raise StoppedError
+        for name, child in self._children.items():
+            if ending := child.ending():
+                raise StartError(f"{name} did not start ({ending}); its log ends so:\n{last_words(child.part.log)}")
 
     def _launch(self, part: Part) -> None:
         """Start a part, for the first time or again."""
@@ -151,7 +183,7 @@ class Service:
         sessions = [self._children[name].mark for name in workers] + self._orphans
         busy = sum(len(members(mark)) for mark in sessions) - len(workers)
         if drain_s and busy > 0:
-            self._say(f"finishing {busy} job{'s' * (busy > 1)} for up to {drain_s:g} s; Ctrl-C again ends at once")
+            self._say(f"finishing {counted(busy, 'job')} for up to {drain_s:g} s; Ctrl-C again ends at once")
 
         def in_time() -> bool:
             return self._asked() == asked

@@ -16,6 +16,11 @@ COLOURS: Final = {
 }
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Return so many things."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
 def name_of(job: Job) -> str:
     """Return what a person calls the job by."""
     return job.title or job.job_id
