@@ -14,6 +14,7 @@ from . import embedded
 from .exits import TakenError
 from .leftovers import clean_up
 from .runtime import Claim, Runtime
+from .words import counted
 
 Say = Callable[[str], None]
 
@@ -60,7 +61,7 @@ def take(wish: Wish, say: Say) -> Iterator[Ground]:
     if given_url and wish.data:
         raise SettingsError(["--data is for the embedded Valkey, and DUBQ_REDIS_URL names another: leave one out"])
     with ExitStack() as stack:
-        runtime = Runtime.of_user(wish.env)
+        runtime = stack.enter_context(Runtime.of_user(wish.env))
         listener = stack.enter_context(_listener(wish.port, runtime, stack, say))
         port: int = listener.getsockname()[1]
         scratch = embedded.scratch_folder()
@@ -91,7 +92,7 @@ def _listener(port: int, runtime: Runtime, stack: ExitStack, say: Say) -> socket
     _claim_port(port, runtime, stack)
     dead = runtime.read(port)
     if dead:
-        say(f"the last service on port {port} was killed; {clean_up(dead)} process(es) of it are ended now")
+        say(f"the last service on port {port} was killed; {left(clean_up(dead))}")
         runtime.remove(port)
     return _listen(port)
 
@@ -102,6 +103,11 @@ def _claim_port(port: int, runtime: Runtime, stack: ExitStack) -> None:
         ways = f"end it with `{stop_command(port)}`, or choose another --port"
         raise TakenError(f"a dubq service runs on port {port} already: {ways}")
     stack.callback(claim.give_up)
+
+
+def left(ended: int) -> str:
+    """Say what has become of the processes that a killed service had left."""
+    return f"{counted(ended, 'process', 'processes')} of it {'is' if ended == 1 else 'are'} ended now"
 
 
 def without_password(url: str) -> str:

@@ -77,7 +77,7 @@ class Claim:
 
 
 class Runtime:
-    """This user's folder of notices, one per port."""
+    """This user's folder of notices, one per port; whoever leaves it empty takes it away."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -86,16 +86,24 @@ class Runtime:
     def of_user(cls, env: Mapping[str, str]) -> Self:
         """Open the folder, made if need be. Raises StartError if it is not this user's alone."""
         base = env.get("XDG_RUNTIME_DIR", "")
-        folder = Path(base) / "dubq" if Path(base).is_dir() and base else _in_temp()
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
-            raise StartError(f"{folder} has to be a folder that only you can write to")
-        return cls(folder)
+        found = cls(Path(base) / "dubq" if Path(base).is_dir() and base else _in_temp())
+        found._make()
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # another service has something in it
+            self._folder.rmdir()
 
     def claim(self, port: int) -> Claim | None:
         """Claim a port among this user's services; None if one of them has it."""
-        return Claim.take(self._folder / f"{port}.lock")
+        while True:
+            try:
+                return Claim.take(self._folder / f"{port}.lock")
+            except FileNotFoundError:  # somebody else has just left the folder
+                self._make()
 
     def write(self, notice: Notice) -> None:
         """Leave word, whole or not at all."""
@@ -113,6 +121,13 @@ class Runtime:
     def remove(self, port: int) -> None:
         """Take the word back."""
         self._path(port).unlink(missing_ok=True)
+
+    def _make(self) -> None:
+        """Make the folder if need be. Raises StartError if it is not this user's alone."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        status = self._folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise StartError(f"{self._folder} has to be a folder that only you can write to")
 
     def _path(self, port: int) -> Path:
         return self._folder / f"{port}.json"

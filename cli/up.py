@@ -12,7 +12,7 @@ from contract.errors import WaitTimeoutError
 
 from . import parts, readiness
 from .exits import Exit, NotRunningError
-from .ground import Wish, stop_command, without_password
+from .ground import Wish, left, stop_command, without_password
 from .leftovers import clean_up
 from .processes import Mark, await_end, members
 from .runtime import Notice, Runtime
@@ -20,6 +20,7 @@ from .service import END_S, ORPHAN, Service
 from .speech import Speech, json_option
 from .stops import Stops
 from .values import Seconds
+from .words import counted
 
 PORT = click.IntRange(0, 65535)
 port_option = click.option("--port", type=PORT, default=5000, show_default=True, help="Where the API is.")
@@ -95,24 +96,28 @@ def stop(port: int, timeout_s: float | None, speech: Speech) -> None:
 
     What a killed service has left behind is ended too.
     """
-    with speech.reporting():
-        runtime = Runtime.of_user(os.environ)
+    with speech.reporting(), Runtime.of_user(os.environ) as runtime:
         notice = _notice(runtime, port)
         supervisor = notice.supervisor.process()
         if supervisor is None:
             ended = _clear(runtime, notice)
-            speech.result(
-                {"port": port, "ended": ended},
-                f"the service was killed before; {ended} process(es) of it are ended now",
-            )
+            speech.result({"port": port, "ended": ended}, f"the service was killed before; {left(ended)}")
             return
-        speech.note(f"ending the service on port {port}: its running jobs have {notice.drain_s:g} s")
+        speech.note(f"ending the service on port {port}{_time_left(notice)}")
         supervisor.send_signal(signal.SIGTERM)
         patience_s = notice.drain_s + 2 * END_S + 5 if timeout_s is None else timeout_s
         if await_end([supervisor], patience_s):
             again = f"`{stop_command(port)}` hurries it, and waits on"
             raise WaitTimeoutError(f"the service on port {port} has not ended within {patience_s:g} s: {again}")
         speech.result({"port": port, "ended": len(notice.parts) + 1}, "stopped")
+
+
+def _time_left(notice: Notice) -> str:
+    """Say what time the running jobs have to end, if there are any."""
+    running = [_state(name, mark) for name, mark in notice.parts.items()].count("busy")
+    return f": {counted(running, 'running job')} {'has' if running == 1 else 'have'} {notice.drain_s:g} s" * (
+        running > 0
+    )
 
 
 def _notice(runtime: Runtime, port: int) -> Notice:
@@ -143,8 +148,8 @@ def server_status(port: int, speech: Speech) -> None:
 
     Exit status: 0 if a job that is submitted now would be worked on, 5 if not.
     """
-    with speech.reporting():
-        found = _report(_notice(Runtime.of_user(os.environ), port))
+    with speech.reporting(), Runtime.of_user(os.environ) as runtime:
+        found = _report(_notice(runtime, port))
         speech.result(found, _table(found))
     if not found["ready"]:
         raise click.exceptions.Exit(Exit.UNREACHABLE)

@@ -97,6 +97,29 @@ def test_a_claim_that_is_given_up_leaves_no_file(runtime: Runtime, tmp_path: Pat
     assert not list((tmp_path / "dubq").iterdir())
 
 
+def test_an_empty_folder_goes_when_it_is_left(tmp_path: Path) -> None:
+    with Runtime.of_user({"XDG_RUNTIME_DIR": str(tmp_path)}) as runtime:
+        assert runtime.read(1) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_another_services_notice_stays(runtime: Runtime) -> None:
+    runtime.write(a_notice())
+    with runtime:
+        pass
+    assert runtime.read(5000) == a_notice()
+
+
+def test_a_port_can_be_claimed_when_the_last_one_has_just_taken_the_folder_away(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    (tmp_path / "dubq").rmdir()
+    claim = runtime.claim(5000)
+    assert claim
+    assert stat.S_IMODE((tmp_path / "dubq").stat().st_mode) == 0o700
+    claim.give_up()
+
+
 def test_a_claim_lasts_as_long_as_anybody_who_has_inherited_it(tmp_path: Path) -> None:
     claim = Claim.take(tmp_path / "lock", "5000")
     assert claim
