@@ -2,16 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
 
 from contract.job import Job
 
 from .words import COLOURS, name_of, standing
+
+BAR: Final = 24
+BAR_FROM: Final = 100
+"""Columns that a terminal has to have for bars to be shown beside names and states."""
+
+
+def short_name(name: str) -> Text:
+    """Return a name for a column that may be made narrower: it stays on its line and ends in an ellipsis."""
+    return Text(name, no_wrap=True, overflow="ellipsis")
 
 
 class Display(Protocol):
@@ -19,6 +30,14 @@ class Display(Protocol):
 
     def show(self, job: Job) -> None:
         """Show a job as it is now."""
+
+
+class NameColumn(ProgressColumn):
+    """The job's name, which alone gives way where the line is too long."""
+
+    def render(self, task: Task) -> Text:
+        """Return the name."""
+        return short_name(task.description)
 
 
 class Bars:
@@ -32,8 +51,7 @@ class Bars:
         """Move the job's bar."""
         standing_now = f"[{COLOURS[job.state]}]{escape(standing(job))}[/]"
         if job.job_id not in self._tasks:
-            name = escape(name_of(job))
-            self._tasks[job.job_id] = self._progress.add_task(name, total=1.0, standing=standing_now)
+            self._tasks[job.job_id] = self._progress.add_task(name_of(job), total=1.0, standing=standing_now)
         # a bar that is full stops its clock: only what is completed is full
         self._progress.update(self._tasks[job.job_id], completed=job.progress, standing=standing_now)
         if job.done:
@@ -61,11 +79,17 @@ def display() -> Iterator[Display]:
     if not console.is_terminal:
         yield Lines()
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[standing]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with bars(console) as progress:
         yield Bars(progress)
+
+
+def bars(console: Console) -> Progress:
+    """Return rich's display of the bars; on a narrow terminal there are none, and names are cut short."""
+    rigid = Column(no_wrap=True)
+    columns = [
+        NameColumn(),
+        *([BarColumn(bar_width=BAR, table_column=rigid.copy())] if console.width >= BAR_FROM else []),
+        TextColumn("{task.fields[standing]}"),
+        TimeElapsedColumn(table_column=rigid.copy()),
+    ]
+    return Progress(*columns, console=console)

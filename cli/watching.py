@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -14,8 +15,12 @@ from contract.backoff import Backoff
 from contract.errors import ServiceUnavailableError
 from contract.job import Job
 
+from .progress import BAR, BAR_FROM, short_name
 from .speech import Speech
-from .words import COLOURS, name_of, standing
+from .words import COLOURS, counted, name_of, standing
+
+REST_FROM: Final = 60
+"""Columns that a terminal has to have for more than names and states."""
 
 Look = Callable[[], Sequence[Job]]
 
@@ -32,12 +37,12 @@ def watch(look: Look, every_s: float, speech: Speech) -> None:
 
 
 def _table(found: Sequence[Job], look: Look, every_s: float, console: Console) -> None:
-    with Live(_picture(found, ""), console=console, auto_refresh=False) as live:
+    with Live(picture(found, "", console.width), console=console, auto_refresh=False) as live:
 
         def show(jobs: Sequence[Job] | None, trouble: str) -> None:
             nonlocal found
             found = found if jobs is None else jobs
-            live.update(_picture(found, trouble), refresh=True)
+            live.update(picture(found, trouble, console.width), refresh=True)
 
         _forever(look, every_s, show)
 
@@ -72,12 +77,20 @@ def _forever(look: Look, every_s: float, show: Callable[[Sequence[Job] | None, s
             show(jobs, "")
 
 
-def _picture(jobs: Sequence[Job], trouble: str) -> Group:
+def picture(jobs: Sequence[Job], trouble: str, width: int) -> Group:
+    """Return the table and the line below it; a narrow terminal gets fewer columns, and names cut short."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("JOB", "STATE", "", "TO", "ATTEMPT"):
+    table.add_column("JOB")  # this alone gives way where lines are too long
+    table.add_column("STATE", no_wrap=True)
+    bar, rest = width >= BAR_FROM, width >= REST_FROM
+    for heading in (*[""] * bar, *["TO", "ATTEMPT"] * rest):
         table.add_column(heading, no_wrap=True)
     for job in jobs:
-        state = Text(standing(job), style=COLOURS[job.state])
-        bar = ProgressBar(total=1.0, completed=job.progress, width=24)
-        table.add_row(Text(name_of(job)), state, bar, job.target_language or "", f"{job.attempt}/{job.max_attempts}")
-    return Group(table, Text(trouble or f"{len(jobs)} jobs; Ctrl-C ends this", style="red" if trouble else "dim"))
+        cells: list[RenderableType] = [short_name(name_of(job)), Text(standing(job), style=COLOURS[job.state])]
+        if bar:
+            cells.append(ProgressBar(total=1.0, completed=job.progress, width=BAR))
+        if rest:
+            cells += [job.target_language or "", f"{job.attempt}/{job.max_attempts}"]
+        table.add_row(*cells)
+    below = trouble or f"{counted(len(jobs), 'job')}; Ctrl-C ends this"
+    return Group(table, Text(below, style="red" if trouble else "dim"))
