@@ -31,6 +31,35 @@ _BY_STATUS: Final[dict[int, type[RequestError]]] = {
     for each in (RouteNotFoundError, MethodNotAllowedError, BodyTooLargeError, MediaTypeError)
     if each.status
 }
+_WORDS: Final = {
+    "missing": "is needed",
+    "extra_forbidden": "there is no such field",
+    "value_error": "{error}",
+    "string_type": "has to be a string",
+    "string_too_short": "has to be {min_length} character at least",
+    "string_too_long": "has to be {max_length} characters at most",
+    "float_type": "has to be a number",
+    "int_type": "has to be a whole number",
+    "int_from_float": "has to be a whole number",
+    "greater_than": "has to be greater than {gt:g}",
+    "greater_than_equal": "has to be at least {ge:g}",
+    "less_than_equal": "has to be at most {le:g}",
+    "enum": "has to be {expected}",
+    "literal_error": "has to be {expected}",
+    "dict_type": "has to be an object",
+    "model_type": "has to be an object",
+}
+"""What pydantic says in its own terms, by its types of errors."""
+
+_LANGUAGE: Final = "has to be a language tag, such as es or pt-BR"
+_FORMS: Final = {
+    "source_language": _LANGUAGE,
+    "target_language": _LANGUAGE,
+    "job_id": "has to be 1 to 64 of A-Z a-z 0-9 _ -",
+    "error_code": "has to be 1 to 64 of a-z 0-9 _",
+}
+"""What it says in patterns, by the field."""
+
 log = structlog.get_logger()
 
 
@@ -83,8 +112,8 @@ def invalid_body(error: ValidationError) -> InvalidFieldsError:
 
 
 def _field_problem(raw: Any) -> FieldProblem:
-    own = {"value_error": str(raw.get("ctx", {}).get("error")), "extra_forbidden": "there is no such field"}
-    message = own.get(raw["type"], raw["msg"])
+    form = _FORMS.get(raw["loc"][-1]) if raw["type"] == "string_pattern_mismatch" else _WORDS.get(raw["type"])
+    message = form.format_map(raw.get("ctx", {})) if form else raw["msg"]
     return FieldProblem(pointer(*raw["loc"])[:MAX_POINTER], message)
 
 
