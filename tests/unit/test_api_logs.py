@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def as_before() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in (None, "gunicorn.error", worker_logs.LOGGER)]
     before = [(each.handlers[:], each.propagate, each.level) for each in loggers]
+    structlog.contextvars.clear_contextvars()  # a request of another test has left its id
     yield
     structlog.reset_defaults()
     for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
