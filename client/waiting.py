@@ -36,6 +36,9 @@ REQUEST_TIMEOUT_S: Final = 10.0
 LAST_LOOK_S: Final = 1.0
 """What the request at the deadline itself may take, and so the most that a wait can overstay."""
 
+CANCEL_S: Final = 2.0
+"""What `on_timeout="cancel"` may take on top of that, and one more look if the job has just ended."""
+
 SUBSCRIBE_S: Final = 2.0
 """Longer than any healthy server needs; meanwhile nobody polls."""
 
@@ -167,11 +170,14 @@ class _Wait:
         reply = yield Send(request=self._reading(), within_s=within_s, is_retry=is_retry, insist=is_last)
         self._trouble = reply.answer.error
         self._floor_s = reply.at_s + reply.answer.retry_after_s
+        self._forget_another_life(reply.answer.value)
         yield from self._take(reply)
 
     def _reading(self) -> http.Request[Job]:
         if self._terms.job_id is None:
             return http.read_single()  # whose job may be another one the next time: nothing is "known"
+        if self._left_s <= 0:
+            return http.read_job(self._terms.job_id)  # in full, should another life have come as far as the known one
         return http.read_job(self._terms.job_id, self._latest.seq if self._latest else None)
 
     def _rest(self) -> Plan[None]:
@@ -227,6 +233,15 @@ class _Wait:
         known = self._latest
         return known is None or job.job_id != known.job_id or job.seq > known.seq
 
+    def _forget_another_life(self, seen: Job | None) -> None:
+        """Begin anew with a job that did: its Redis was restored from a backup, or lost and the id submitted again.
+
+        A look is the truth. Only messages, and answers overtaken by them, may be old, which they are by time as well.
+        """
+        known = self._latest
+        if seen and known and seen.seq <= known.seq and seen.updated_at > known.updated_at:
+            self._latest = None
+
     def _named(self, error: DubqError) -> DubqError:
         """Add to an error what this wait knows of its job."""
         error.job = error.job or self._latest
@@ -251,7 +266,8 @@ class _Wait:
 
     def _cancel(self, job_id: str) -> Plan[str]:
         """Ask the job to stop; return how that went, in words."""
-        reply = yield Send(request=http.cancel(job_id), within_s=self._terms.request_timeout_s, insist=True)
+        within_s = min(self._terms.request_timeout_s, CANCEL_S)
+        reply = yield Send(request=http.cancel(job_id), within_s=within_s, insist=True)
         error = reply.answer.error
         if isinstance(error, IllegalTransitionError):  # it has just ended
             yield from self._look()

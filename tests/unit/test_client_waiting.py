@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +10,7 @@ from client import http
 from client.driver import drive, finish
 from client.http import Answer
 from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell
-from client.waiting import LAST_LOOK_S, NoPushError, Push, Terms, insist, wait
+from client.waiting import CANCEL_S, LAST_LOOK_S, NoPushError, Push, Terms, insist, wait
 from contract.errors import (
     AuthenticationError,
     DubqError,
@@ -40,7 +40,7 @@ def job(state: State, seq: int, **fields: Any) -> Job:
         seq=seq,
         video_url="https://example.com/a.mp4",
         created_at=BEGAN,
-        updated_at=BEGAN,
+        updated_at=fields.pop("updated_at", BEGAN),
         **fields,
     )
 
@@ -212,6 +212,29 @@ def test_without_a_redis_subscribe_says_so() -> None:
     assert raised.value.job_id == "j1"
 
 
+def test_a_job_that_began_another_life_is_believed_when_it_is_looked_at() -> None:
+    later = BEGAN + timedelta(minutes=1)
+    world = World(
+        job(State.RUNNING, 9), job(State.RUNNING, 2, updated_at=later), job(State.COMPLETED, 3, updated_at=later)
+    )
+    assert run(world, Push.IF_OFFERED).state is State.COMPLETED
+    assert world.told() == [9, 2, 3]
+
+
+def test_messages_and_looks_that_are_merely_late_are_not_believed() -> None:
+    late = job(State.RUNNING, 4, updated_at=BEGAN + timedelta(minutes=1))
+    world = World(job(State.RUNNING, 9), job(State.RUNNING, 8), job(State.COMPLETED, 10), pushes=[(0.1, late)])
+    run(world, Push.IF_OFFERED)
+    assert world.told() == [9, 10]
+
+
+def test_the_look_at_the_deadline_is_answered_in_full() -> None:
+    world = World(job(State.RUNNING, 3), Answer(), job(State.COMPLETED, 3, updated_at=BEGAN + timedelta(minutes=1)))
+    assert run(world, Push.NEVER, timeout_s=2.5).done
+    headers = [step.request.headers.get("If-None-Match") for _, step in world.steps if isinstance(step, Send)]
+    assert headers == [None, '"3"', None]
+
+
 # Polling.
 
 
@@ -349,6 +372,15 @@ def test_a_job_that_ended_before_it_could_be_cancelled_is_returned() -> None:
     refusal: Answer[Any] = Answer(error=IllegalTransitionError(COMPLETED, State.CANCELLED))
     world = World(RUNNING, RUNNING, RUNNING, refusal, COMPLETED)
     assert run(world, Push.NEVER, timeout_s=3, on_timeout="cancel") == COMPLETED
+
+
+@pytest.mark.parametrize(("request_timeout_s", "within_s"), [(10.0, CANCEL_S), (0.5, 0.5)])
+def test_a_cancel_at_the_deadline_has_but_a_moment(request_timeout_s: float, within_s: float) -> None:
+    world = World(RUNNING, RUNNING, RUNNING, job(State.CANCELLED, 3))
+    with pytest.raises(WaitTimeoutError):
+        run(world, Push.NEVER, timeout_s=3, on_timeout="cancel", request_timeout_s=request_timeout_s)
+    (cancel,) = (step for _, step in world.steps if isinstance(step, Send) and step.request.method == "POST")
+    assert cancel.within_s == within_s
 
 
 def test_a_timeout_says_when_the_job_could_not_be_cancelled() -> None:
