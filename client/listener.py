@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 PING_S: Final = 5.0
 """A line silent for so long is pinged, and lost if it stays silent as long again: a cut cable sends no FIN."""
 
+IDLE_S: Final = 30.0
+"""A line on which nobody waits hangs up after so long, give or take a ping: its client may never be closed."""
+
 CONNECT_S: Final = 2.0
 PACE_S: Final = 1.0
 """The least time between two attempts to connect, however many waits ask."""
@@ -98,7 +101,11 @@ class Listener:
             if self._is_closed or self._clock() < self._may_connect_s:
                 return None
             self._may_connect_s = self._clock() + PACE_S
-            self._line = _Line(_connection(redis_url), self._clock)
+            try:
+                self._line = _Line(_connection(redis_url), self._clock)
+            except (OSError, RuntimeError) as error:  # out of descriptors, or of threads
+                _log.warning("redis_line_not_begun", extra={"reason": str(error)})
+                return None
             return self._line
 
 
@@ -124,7 +131,10 @@ def _connection(redis_url: str) -> Any:
         socket_connect_timeout=CONNECT_S,
         decode_responses=False,
     )
-    return pool.make_connection()
+    try:
+        return pool.make_connection()
+    except TypeError as error:  # an option that there is not
+        raise ValueError(str(error)) from error
 
 
 @dataclass(slots=True)
@@ -146,8 +156,14 @@ class _Line:
         self._bell, self._ear = socket.socketpair()
         self._bell.settimeout(0.0)
         self._ear.settimeout(0.0)
+        self._wanted_s = clock()
         self._thread = threading.Thread(target=self._run, name="dubq-listener", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._bell.close()
+            self._ear.close()
+            raise
 
     def is_alive(self) -> bool:
         return not self._is_over and self._thread.is_alive()
@@ -192,7 +208,7 @@ class _Line:
         with selectors.DefaultSelector() as selector:
             selector.register(self._ear, selectors.EVENT_READ)
             selector.register(self._connection._sock, selectors.EVENT_READ)  # noqa: SLF001 - redis offers no way to wait for two things
-            while not self._is_closing:
+            while not self._is_closing and not self._is_forsaken():
                 self._carry_out_orders()
                 if self._connection.can_read(timeout=0):
                     self._heard_s = self._clock()
@@ -200,6 +216,11 @@ class _Line:
                 else:
                     selector.select(self._check_health())
                     self._empty_ear()
+
+    def _is_forsaken(self) -> bool:
+        if self._channels or self._joining:
+            self._wanted_s = self._clock()
+        return self._clock() - self._wanted_s >= IDLE_S
 
     def _carry_out_orders(self) -> None:
         while self._joining:
@@ -235,6 +256,8 @@ class _Line:
         channel = self._channels.get(response[1])
         if channel is None:
             return  # everyone has left meanwhile
+        if response[0] == b"message" and not channel.is_up:
+            return  # sent to an earlier subscription, which has been given up
         news = response[2] if response[0] == b"message" else Signal.UP
         channel.is_up = True
         for mailbox in channel.mailboxes:
@@ -261,10 +284,14 @@ class _Line:
 
     def _end(self) -> None:
         self._is_over = True
-        self._connection.disconnect()
-        self._bell.close()
-        self._ear.close()
-        self._tell_lost()
+        try:
+            self._connection.disconnect()
+        except Exception:  # noqa: BLE001 - it is over in any case
+            _log.exception("redis_line_failed")
+        finally:
+            self._bell.close()
+            self._ear.close()
+            self._tell_lost()
 
     def _tell_lost(self) -> None:
         for channel in self._channels.values():
