@@ -95,7 +95,7 @@ class Job:
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
         """Read a document; fields that this version does not know are ignored.
 
-        Raises KeyError, TypeError or ValueError where the document is none.
+        Raises KeyError, TypeError or ValueError where the document is none, or has a time without an offset.
         """
         known = {name: wire[name] for name in _NAMES if name in wire}
         return cls(**{name: _from_json(name, value) for name, value in known.items()})
@@ -110,6 +110,12 @@ _PARTS: Final = {"output": Output, "error": Failure, "eta": Eta}
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware time in UTC with milliseconds and `Z`. Source: RFC 3339."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no offset from UTC")
+    return moment
 
 
 def _to_json(value: Any) -> Any:
@@ -128,7 +134,7 @@ def _from_json(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name in _TIMES:
-        return datetime.fromisoformat(value)
+        return _aware(datetime.fromisoformat(value))
     if name in _PARTS:
         part = _PARTS[name]
         return part(**{each.name: value[each.name] for each in fields(part) if each.name in value})
