@@ -26,6 +26,7 @@ from contract.job import Eta, Failure, Job, Output, Priority
 from contract.states import Result, State
 
 from .driver import ClientClosedError
+from .http import UnknownStateError
 from .metrics import JobMetrics, Metrics
 from .sync import TranslationClient, subscribe
 from .waiting import NoPushError
@@ -55,6 +56,7 @@ __all__ = [
     "ServiceUnavailableError",
     "State",
     "TranslationClient",
+    "UnknownStateError",
     "WaitTimeoutError",
     "subscribe",
 ]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Self, TypeVar
 
 from contract.errors import DubqError
@@ -58,9 +57,9 @@ class ClientClosedError(DubqError):
 class Road:
     """The way to Redis of one client: asked for once, when it is first needed."""
 
-    def __init__(self, redis_url: str | None, transport: Transport) -> None:
+    def __init__(self, redis_url: str | None, transport: Transport, clock: Callable[[], float]) -> None:
         self._redis_url = redis_url
-        self._transport = transport
+        self._transport, self._clock = transport, clock
         self._client_id: str | None = None
         self._known: http.Roads | None = None
         self._lock = threading.Lock()
@@ -71,26 +70,28 @@ class Road:
 
     def find(self, within_s: float) -> http.Answer[http.Roads]:
         """Return who we are and where Redis is, asking the service if need be."""
+        until_s = self._clock() + within_s
         if not self._lock.acquire(timeout=within_s):
             return http.Answer(is_passing=True)  # somebody else is still asking
         try:
-            if self._known is None and self._redis_url and self._client_id:
+            if self._redis_url and self._client_id:  # also where asking was in vain before we knew
                 self._known = http.Roads(client_id=self._client_id, redis_url=self._redis_url)
             if self._known is None:
-                return self._ask(within_s)
+                return self._ask(until_s - self._clock())
             return http.Answer(value=self._known)
         finally:
             self._lock.release()
 
     def _ask(self, within_s: float) -> http.Answer[http.Roads]:
-        answer = self._transport.send(Send(request=http.connect(), within_s=within_s))
-        if answer.error and answer.error.status == HTTPStatus.NOT_FOUND:
-            # a service that has never heard of roads, and so of no tenants either
-            answer = http.Answer(value=http.Roads(client_id="default", redis_url=None))
-        if answer.value is not None:
-            self._known = replace(answer.value, redis_url=self._redis_url or answer.value.redis_url)
-            return http.Answer(value=self._known)
-        return answer
+        if within_s <= 0:
+            return http.Answer(is_passing=True)
+        answer = http.roads(self._transport.send(Send(request=http.connect(), within_s=within_s)))
+        if answer.value is None:
+            return answer
+        self._known = answer.value
+        if self._redis_url and answer.value.is_certain:
+            self._known = replace(answer.value, redis_url=self._redis_url)
+        return http.Answer(value=self._known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

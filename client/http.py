@@ -1,17 +1,27 @@
 """The service's HTTP face as pure values: what to send, and what an answer means. No I/O, no clock."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from ipaddress import IPv6Address
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote, urlsplit
 
-from contract.errors import DubqError, JobNotFoundError, ServiceUnavailableError, revive
+from contract.errors import (
+    AuthenticationError,
+    DubqError,
+    JobNotFoundError,
+    RequestError,
+    ServiceUnavailableError,
+    revive,
+)
 from contract.ids import is_job_id
 from contract.job import Job
+from contract.states import State
 
 T = TypeVar("T")
 
@@ -21,6 +31,26 @@ MOST_IDS_CHARS: Final = 3_800  # gunicorn's request line ends at 4094, and proxi
 
 PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Statuses below 500 that speak of this moment only; all from 500 on do."""
+
+_FOREIGN: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What reading raises where something is no word of dubq's; the last one is JSON that is nested very deep."""
+
+_STATES: Final = frozenset(State)
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+class UnknownStateError(DubqError):
+    """The job is in a state that this version of the client does not know; `done` says whether it stays there."""
+
+    code = "unknown_state"
+    title = "The job is in an unknown state"
+
+    def __init__(self, state: str, *, done: bool, job_id: str | None = None) -> None:
+        super().__init__(
+            f"the job {'has ended' if done else 'is'} in the state {state!r}, which this version of dubq does not know",
+            job_id=job_id,
+        )
+        self.state, self.done = state, done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +95,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roads:
-    """How this caller can be told: `redis_url` is None where the service offers no pub/sub."""
+    """How this caller can be told: `redis_url` is None where the service offers no pub/sub.
+
+    `is_certain` is False where we could not learn who we are, and so cannot be told by a Redis of our own finding.
+    """
 
     client_id: str
     redis_url: str | None
+    is_certain: bool = True
 
 
 # What an answer means.
@@ -95,13 +129,17 @@ def classify(request: Request[T], status: int, headers: Mapping[str, str], body:
     pause_s = _retry_after_or_zero(headers.get("Retry-After"), now)
     if status == HTTPStatus.NOT_MODIFIED:
         return Answer(retry_after_s=pause_s)
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return Answer(error=_moved(request, status, headers.get("Location")))
     if status >= HTTPStatus.BAD_REQUEST:
         is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in PASSING
         error = _refusal(request, status, body)
         return Answer(error=error, is_passing=is_passing, retry_after_s=pause_s)
     try:
         return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except UnknownStateError as error:
+        return Answer(error=error, is_passing=not error.done, retry_after_s=pause_s)
+    except _FOREIGN as error:
         # a proxy's page, or half an answer: no word of the service
         text = f"{request.method} {request.path} was answered {status} with something that dubq does not send: {error}"
         return Answer(
@@ -116,24 +154,44 @@ def unreachable(request: Request[T], url: str, reason: str) -> Answer[T]:
 
 
 def job_of_message(payload: bytes) -> Job | None:
-    """Read a published job document; None where it is none."""
+    """Read a published job document; None where it is none that this version understands: the next look will tell."""
     try:
         return Job.from_wire(json.loads(payload))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except _FOREIGN:
         return None
+
+
+def roads(answer: Answer[Roads]) -> Answer[Roads]:
+    """Say what an answer to `connect` means for a wait: who may not ask, or asks in vain, does without Redis.
+
+    Only what passes stays an error, and a token that is none: nothing else would go better.
+    """
+    error = answer.error
+    if error is None or answer.is_passing or isinstance(error, AuthenticationError):
+        return answer
+    # a service that has never heard of roads has never heard of tenants either; of any other we know nothing
+    is_certain = error.status == HTTPStatus.NOT_FOUND
+    return Answer(value=Roads(client_id="default", redis_url=None, is_certain=is_certain))
 
 
 # What to send.
 
 
 def submit(body: Mapping[str, Any], idempotency_key: str | None) -> Request[Job]:
-    """Submit a job; fields of `body` that are None are left out."""
+    """Submit a job; fields of `body` that are None are left out.
+
+    Raises ValueError or TypeError for what neither JSON nor a header can say.
+    """
+    said = {name: value for name, value in body.items() if value is not None}
+    _check_json(said)
+    if idempotency_key:
+        _check_visible("idempotency_key", idempotency_key)
     return Request(
         method="POST",
         path="/jobs",
-        read=Job.from_wire,
+        read=_read_job,
         headers={"Idempotency-Key": idempotency_key} if idempotency_key else {},
-        body={name: value for name, value in body.items() if value is not None},
+        body=said,
         job_id=body["job_id"],
     )
 
@@ -141,12 +199,12 @@ def submit(body: Mapping[str, Any], idempotency_key: str | None) -> Request[Job]
 def read_job(job_id: str, known_seq: int | None = None) -> Request[Job]:
     """Read one job; nothing comes back where it still is as it was at `known_seq`."""
     headers = {} if known_seq is None else {"If-None-Match": f'"{known_seq}"'}
-    return Request(method="GET", path=_path(job_id), read=Job.from_wire, headers=headers, job_id=job_id)
+    return Request(method="GET", path=_path(job_id), read=_read_job, headers=headers, job_id=job_id)
 
 
 def read_single() -> Request[Job]:
     """Read the job of the single-job face, as a whole document. Source: RFC 7240 for `Prefer`."""
-    return Request(method="GET", path="/status", read=Job.from_wire, headers={"Prefer": "return=representation"})
+    return Request(method="GET", path="/status", read=_read_job, headers={"Prefer": "return=representation"})
 
 
 def read_many(job_ids: Iterable[str]) -> Request[tuple[Job, ...]]:
@@ -162,12 +220,12 @@ def list_jobs(state: str | None, target_language: str | None, cursor: str | None
 
 def cancel(job_id: str) -> Request[Job]:
     """Ask a job to stop."""
-    return Request(method="POST", path=_path(job_id) + "/cancel", read=Job.from_wire, job_id=job_id)
+    return Request(method="POST", path=_path(job_id) + "/cancel", read=_read_job, job_id=job_id)
 
 
 def reset(job_id: str) -> Request[Job]:
     """Ask for a finished job to be run again."""
-    return Request(method="POST", path=_path(job_id) + "/reset", read=Job.from_wire, job_id=job_id)
+    return Request(method="POST", path=_path(job_id) + "/reset", read=_read_job, job_id=job_id)
 
 
 def connect() -> Request[Roads]:
@@ -181,7 +239,12 @@ def channel(client_id: str, job_id: str) -> str:
 
 
 def chunks(job_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Cut ids into as many as one request can name. Raises JobNotFoundError for what cannot be a job's id."""
+    """Cut ids into as many as one request can name. Raises JobNotFoundError for what cannot be a job's id.
+
+    Raises TypeError for a string, which is one id and not many.
+    """
+    if isinstance(job_ids, str):
+        raise TypeError(f"job_ids has to be several ids, not one string: [{job_ids!r}]")
     chunk: list[str] = []
     chars = 0
     for job_id in job_ids:
@@ -193,6 +256,74 @@ def chunks(job_ids: Iterable[str]) -> Iterator[list[str]]:
         chars += len(job_id) + 1
     if chunk:
         yield chunk
+
+
+# What can be sent.
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError unless `url` can be the address of a service, TypeError if it is no string."""
+    if not isinstance(url, str):
+        raise TypeError(f"url has to be a str, not {type(url).__name__}")
+    try:
+        wrong = _wrong_with(url, urlsplit(url))
+    except ValueError as error:  # brackets that hold no IPv6 address, a port that is no number
+        wrong = str(error)
+    if wrong:
+        raise ValueError(f"url has to be an address such as http://127.0.0.1:5000, not {url!r}: {wrong}")
+
+
+def check_token(token: str) -> None:
+    """Raise ValueError unless `token` can be sent in a header, TypeError if it is no string."""
+    _check_visible("token", token)
+
+
+def _wrong_with(url: str, parts: SplitResult) -> str | None:
+    if not url.isprintable() or " " in url or "\\" in url:
+        return "it has spaces, or characters that no address has"
+    if parts.scheme not in {"http", "https"}:
+        return "it does not begin with http:// or https://"
+    if "?" in url or "#" in url:
+        return "it goes on after its path"
+    return _wrong_with_host(parts.hostname or "") or ("its port is 0" if parts.port == 0 else None)
+
+
+def _wrong_with_host(host: str) -> str | None:
+    if ":" in host:
+        IPv6Address(host.partition("%")[0])
+        return None
+    name = host.removesuffix(".")
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return "its host is no name"
+    if not name or name.startswith("*"):
+        return "it names no host"
+    return None
+
+
+def _check_visible(name: str, value: str) -> None:
+    # the value stays out of the message: it may be a secret
+    if not isinstance(value, str):
+        raise TypeError(f"{name} has to be a str, not {type(value).__name__}")
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError(f"{name} has to be visible ASCII characters only, without spaces or line ends")
+
+
+def _check_json(body: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(body, allow_nan=False)
+    except RecursionError as error:
+        raise ValueError("what is nested so deep cannot be sent as JSON") from error
+    except ValueError as error:
+        raise ValueError(f"this cannot be sent as JSON: {error}") from error
+
+
+def _moved(request: Request[Any], status: int, location: str | None) -> DubqError:
+    if location is None:
+        return RequestError(f"{request.method} {request.path} was answered {status}", job_id=request.job_id)
+    where = location.partition("?")[0].removesuffix(request.path) or location
+    return RequestError(f"the service has moved to {where}: use that address", job_id=request.job_id)
 
 
 def _refusal(request: Request[Any], status: int, body: bytes) -> DubqError:
@@ -208,7 +339,7 @@ def _refusal(request: Request[Any], status: int, body: bytes) -> DubqError:
 def _problem(body: bytes) -> dict[str, Any]:
     try:
         problem = json.loads(body)
-    except ValueError:
+    except _FOREIGN:
         return {}
     return problem if isinstance(problem, dict) else {}
 
@@ -233,8 +364,16 @@ def check_id(job_id: str) -> None:
         raise JobNotFoundError(f"{job_id!r} cannot be a job's id", job_id=job_id)
 
 
+def _read_job(document: Any) -> Job:
+    """Read a job's document. Raises UnknownStateError, or what Job.from_wire does."""
+    state = document["state"]
+    if isinstance(state, str) and state not in _STATES:
+        raise UnknownStateError(state, done=bool(document["done"]), job_id=document["job_id"])
+    return Job.from_wire(document)
+
+
 def _read_jobs(document: Any) -> tuple[Job, ...]:
-    return tuple(Job.from_wire(each) for each in document["jobs"])
+    return tuple(_read_job(each) for each in document["jobs"])
 
 
 def _read_page(document: Any) -> Page:

@@ -37,9 +37,13 @@ class TranslationClient:
     for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
 
     All methods raise subclasses of DubqError: ServiceUnavailableError where the service cannot be reached, and what it
-    refuses. A wait rides out what passes, and raises JobFailedError, JobCancelledError (unless `raise_on_failure` is
-    False) and WaitTimeoutError. Its `timeout` is for the whole wait; `on_timeout="cancel"` also cancels the job,
-    `"return"` returns it as it was last seen.
+    refuses; ValueError and TypeError for arguments that cannot be sent. A wait rides out what passes, and raises
+    JobFailedError, JobCancelledError (unless `raise_on_failure` is False) and WaitTimeoutError.
+
+    A wait's `timeout` is for the whole of it, and outlasted by a last look of a second at the most;
+    `on_timeout="cancel"` also cancels the job, which may take three seconds more, `"return"` returns it as it was last
+    seen. `request_timeout` is for one whole request. Beyond it go, as nothing in requests bounds them, the look-up of a
+    host's name, and a server that sends the head of its answer drop by drop.
     """
 
     def __init__(
@@ -56,11 +60,16 @@ class TranslationClient:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         check_seconds("request_timeout", request_timeout)
+        url = url or os.environ.get("DUBQ_URL") or DEFAULT_URL
+        token = token or os.environ.get("DUBQ_TOKEN") or None
+        http.check_url(url)
+        if token is not None:
+            http.check_token(token)
         self.metrics = Metrics()
         self._request_timeout_s = request_timeout
         self._transport = Transport(
-            url or os.environ.get("DUBQ_URL") or DEFAULT_URL,
-            token or os.environ.get("DUBQ_TOKEN"),
+            url,
+            token,
             session,
             self.metrics,
             clock=clock,
@@ -70,7 +79,7 @@ class TranslationClient:
         self._means = Means(
             transport=self._transport,
             listener=Listener(clock),
-            road=Road(redis_url, self._transport),
+            road=Road(redis_url, self._transport, clock),
             metrics=self.metrics,
             closed=closed,
             clock=clock,
@@ -86,7 +95,10 @@ class TranslationClient:
         self.close()
 
     def close(self) -> None:
-        """Let go of all connections and threads; waits that are under way raise ClientClosedError."""
+        """Let go of all connections and threads; waits that are under way raise ClientClosedError.
+
+        One that is in the middle of a request does so once that is over, after `request_timeout` at the latest.
+        """
         self._means.closed.set()
         self._means.listener.close()
         self._transport.close()

@@ -59,40 +59,81 @@ class Transport:
     def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request and wait for its answer as long as the step says.
 
-        Raises ValueError, TypeError or requests' InvalidJSONError for an address or a body that cannot be sent.
+        Nobody is followed to another address. Raises ValueError for one that requests cannot use, or a bad proxy.
         """
         until_s, reason = self._away
         if not step.insist and self._clock() < until_s:
             return http.unreachable(step.request, self._url, reason)
         began_s = self._clock()
+        prepared = self._prepare(step)
         try:
-            response = self._session.request(**self._arguments(step))
-        except (requests.exceptions.InvalidJSONError, ValueError):
-            raise  # a bad address or body of the caller's: no later attempt could be better
-        except (requests.RequestException, HTTPError, OSError) as error:
+            status, headers, body = self._exchange(prepared, max(step.within_s, SHORTEST_REQUEST_S))
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+            raise  # of the caller's: no later attempt could be better
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             self._note_absence(error)
             self._count(step, began_s, None)
             return http.unreachable(step.request, self._url, _first_words(error))
-        self._count(step, began_s, response.status_code)
-        return http.classify(step.request, response.status_code, response.headers, response.content, self._now())
+        self._count(step, began_s, status)
+        return http.classify(step.request, status, headers, body, self._now())
 
     def close(self) -> None:
         """Let go of all connections."""
         if self._owns_session:
             self._session.close()
 
-    def _arguments(self, step: Send[Any]) -> dict[str, Any]:
+    def _prepare(self, step: Send[Any]) -> requests.PreparedRequest:
         request = step.request
-        return {
-            "method": request.method,
-            "url": self._url + request.path,
-            "params": urlencode(request.params, safe=","),
-            "headers": {"Accept": "application/json", **request.headers},
-            "json": request.body,
-            "auth": self._auth,
-            # all of it: requests' own number would count for each read anew
-            "timeout": Timeout(total=max(step.within_s, SHORTEST_REQUEST_S)),
+        return self._session.prepare_request(
+            requests.Request(
+                request.method,
+                self._url + request.path,
+                params=urlencode(request.params, safe=","),
+                headers={"Accept": "application/json", **request.headers},
+                json=request.body,
+                auth=self._auth,
+            )
+        )
+
+    def _exchange(
+        self, prepared: requests.PreparedRequest, limit_s: float
+    ) -> tuple[int, requests.structures.CaseInsensitiveDict[str], bytes]:
+        parts: list[bytes] = []
+        until_s = self._clock() + limit_s
+        # in a hook: right after those, requests reads a redirection's body itself, however long that takes
+        prepared.hooks["response"].append(lambda response, **_: parts.extend(self._read(response, until_s)))
+        settings: dict[str, Any] = {
+            **self._session.merge_environment_settings(prepared.url or "", {}, True, None, None),  # noqa: FBT003 - stream
+            # all of it: requests' own number would count for connecting and for the head anew
+            "timeout": Timeout(total=limit_s),
         }
+        with self._session.send(prepared, allow_redirects=False, **settings) as response:
+            # a hook of the session's own may have read the body before ours
+            return response.status_code, response.headers, b"".join(parts) or response.content
+
+    def _read(self, response: requests.Response, until_s: float) -> list[bytes]:
+        """Read a body to its end, so that its connection can be used again. Raises TimeoutError where that is late."""
+        parts: list[bytes] = []
+        try:
+            if response.is_redirect:
+                response.raw.close()  # nobody wants what is in it
+                return parts
+            while part := self._read_some(response.raw, until_s):
+                parts.append(part)
+        except BaseException:
+            response.close()
+            raise
+        return parts
+
+    def _read_some(self, raw: Any, until_s: float) -> bytes:
+        left_s = until_s - self._clock()
+        if left_s <= 0:
+            raise TimeoutError("the answer did not come to its end in time")
+        sock = getattr(raw.connection, "sock", None)
+        if sock is not None:  # else the connection ends with this answer, and each read has all of the time
+            sock.settimeout(left_s)
+        some: bytes = raw.read1(decode_content=True)
+        return some
 
     def _note_absence(self, error: Exception) -> None:
         if isinstance(error, requests.ConnectionError):

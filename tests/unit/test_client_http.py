@@ -125,10 +125,101 @@ def test_a_problem_document_that_is_broken_is_an_error_all_the_same(errors: Any)
     assert not answer.is_passing
 
 
-def test_a_message_that_is_no_job_is_ignored() -> None:
-    assert http.job_of_message(b"\xff") is None
-    assert http.job_of_message(b"[1]") is None
+@pytest.mark.parametrize("payload", [b"\xff", b"[1]", b"{}", b'{"state": []}', b"[" * 100_000])
+def test_a_message_that_is_no_job_is_ignored(payload: bytes) -> None:
+    assert http.job_of_message(payload) is None
+
+
+def test_a_message_is_a_job() -> None:
     assert http.job_of_message(json.dumps(DOCUMENT.to_wire()).encode()) == DOCUMENT
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_state_of_tomorrow_is_named_and_is_final_if_the_job_is_done(*, done: bool) -> None:
+    document = DOCUMENT.to_wire() | {"state": "paused", "done": done}
+    answer = classify(200, document)
+    assert isinstance(answer.error, http.UnknownStateError)
+    assert "'paused'" in str(answer.error)
+    assert answer.error.job_id == "j1"
+    assert answer.is_passing is not done
+    assert http.job_of_message(json.dumps(document).encode()) is None  # it may be an old one: the next look will tell
+
+
+def test_a_body_that_is_nested_too_deep_is_no_word_of_the_service() -> None:
+    assert classify(200, b"[" * 100_000).is_passing
+    assert isinstance(classify(400, b"[" * 100_000).error, RequestError)
+
+
+def test_a_time_without_a_place_is_no_word_of_the_service() -> None:
+    answer = classify(200, DOCUMENT.to_wire() | {"finished_at": "2026-01-01T00:00:00"})
+    assert isinstance(answer.error, ServiceUnavailableError)
+    assert answer.is_passing
+
+
+@pytest.mark.parametrize(
+    ("location", "where"),
+    [
+        ("https://dubq.test/jobs/j1", "https://dubq.test"),
+        ("https://dubq.test/base/jobs/j1?x=1", "https://dubq.test/base"),
+        ("/login", "/login"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_move_is_final_and_says_where_to(status: int, location: str, where: str) -> None:
+    answer = classify(status, b"", location=location)
+    assert type(answer.error) is RequestError
+    assert str(answer.error) == f"the service has moved to {where}: use that address"
+    assert (answer.is_passing, answer.error.job_id) == (False, "j1")
+
+
+def test_a_move_to_nowhere_is_final_too() -> None:
+    answer = classify(300, b"")
+    assert type(answer.error) is RequestError
+    assert not answer.is_passing
+
+
+@pytest.mark.parametrize("url", ["http://a", "https://a.test:8443/base/", "http://[::1]:5000", "http://münchen.test"])
+def test_these_are_addresses_of_a_service(url: str) -> None:
+    http.check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "",
+            "a.test",
+            "localhost:5000",
+            "ftp://a",
+            "http:/a",
+            "http://",
+            "http://:80",
+            "http://a:b",
+            "http://a:65536",
+        ),
+        *("http://a:0", "http://a b", " http://a", "http://a\n", "http://[::1", "http://[zz]", "http://a..b"),
+        *(f"http://{'a' * 64}.test", "http://a?b=c", "http://a#b", "http://*.a", "http://a\x7f", "http://a\\b"),
+    ],
+)
+def test_these_are_none(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url has to be .*http://127\.0\.0\.1:5000"):
+        http.check_url(url)
+
+
+@pytest.mark.parametrize("arguments", [{"url": 5}, {"url": b"http://a"}, {"url": None}])
+def test_an_address_has_to_be_a_string(arguments: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="url has to be a str"):
+        http.check_url(**arguments)
+
+
+def test_a_refusal_of_the_roads_means_that_there_are_none() -> None:
+    def roads(status: int) -> http.Answer[http.Roads]:
+        return http.roads(http.classify(http.connect(), status, {}, b"", NOW))
+
+    assert roads(404).value == http.Roads(client_id="default", redis_url=None)
+    assert roads(405).value == http.Roads(client_id="default", redis_url=None, is_certain=False)
+    assert isinstance(roads(401).error, AuthenticationError)
+    assert roads(503).is_passing
 
 
 def test_a_submission_leaves_out_what_was_not_said() -> None:

@@ -5,21 +5,33 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
 
 import client as package
-from client import ClientClosedError, NoPushError, TranslationClient
-from contract.errors import JobNotFoundError, ServiceUnavailableError
+from client import ClientClosedError, NoPushError, TranslationClient, UnknownStateError
+from client.http import Answer, Roads
+from contract.errors import (
+    AuthenticationError,
+    JobNotFoundError,
+    RequestError,
+    ServiceUnavailableError,
+    WaitTimeoutError,
+)
 from contract.job import Job
 from contract.states import State
 
+if TYPE_CHECKING:
+    from client.steps import Send
+
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-Reply = tuple[int, Any] | Exception
+Reply = tuple[int, Any] | HTTPResponse | Exception
 
 
 def wire(state: State, seq: int, job_id: str = "j1", **fields: Any) -> dict[str, Any]:
@@ -36,6 +48,27 @@ def wire(state: State, seq: int, job_id: str = "j1", **fields: Any) -> dict[str,
     return job.to_wire()
 
 
+def answer(status: int, body: bytes | io.BytesIO = b"", **headers: str) -> HTTPResponse:
+    stream = io.BytesIO(body) if isinstance(body, bytes) else body
+    return HTTPResponse(stream, headers, status, preload_content=False)
+
+
+class Drip(io.BytesIO):
+    """A body of which each byte takes half a second."""
+
+    def __init__(self, service: Service, body: bytes) -> None:
+        super().__init__(body)
+        self.service = service
+
+    def read(self, size: int | None = -1) -> bytes:
+        body = super().read(size)
+        self.service.now_s += len(body) / 2
+        return body
+
+    def read1(self, _: int | None = -1) -> bytes:
+        return self.read(1)
+
+
 class Service(BaseAdapter):
     """A service in memory that gives these replies in turn, the last one for ever, and a clock that sleeping moves."""
 
@@ -50,11 +83,8 @@ class Service(BaseAdapter):
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, Exception):
             raise reply
-        response = requests.Response()
-        response.status_code, document = reply
-        response.raw = io.BytesIO(json.dumps(document).encode())
-        response.url = str(request.url)
-        return response
+        raw = reply if isinstance(reply, HTTPResponse) else answer(reply[0], json.dumps(reply[1]).encode())
+        return HTTPAdapter().build_response(request, raw)
 
     def close(self) -> None:
         pass
@@ -80,6 +110,13 @@ class Service(BaseAdapter):
 
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(request.body or "{}") for _, request in self.seen]
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
 
 
 @pytest.fixture(autouse=True)
@@ -113,11 +150,165 @@ def test_a_submission_that_gets_no_answer_in_time_names_the_id_to_try_again_with
     assert service.now_s == 5
 
 
-def test_what_json_cannot_say_is_refused_before_it_is_sent() -> None:
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"video_duration_s": float("nan")}, ValueError),
+        ({"simulate": {"duration_s": float("inf")}}, ValueError),
+        ({"metadata": {"a": {1, 2}}}, TypeError),
+        ({"metadata": nested(100_000)}, ValueError),
+        ({"idempotency_key": "schlüssel"}, ValueError),
+        ({"idempotency_key": "a\nb"}, ValueError),
+        ({"idempotency_key": "ключ"}, ValueError),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_it_is(fields: dict[str, Any], kind: type[Exception]) -> None:
     service = Service((202, wire(State.QUEUED, 1)))
-    with pytest.raises(requests.exceptions.InvalidJSONError):
-        service.client().submit("https://example.com/a.mp4", video_duration_s=float("nan"))
+    with pytest.raises(kind, match=r"JSON|visible ASCII"):
+        service.client().submit("https://example.com/a.mp4", **fields)
     assert service.seen == []
+
+
+@pytest.mark.parametrize("url", ["", "ftp://dubq.test", "http://", "http://dubq.test:99999", "http://dubq .test"])
+def test_an_address_that_can_be_none_is_refused_when_the_client_is_made(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url has to be"):
+        TranslationClient(url or "dubq.test")
+
+
+@pytest.mark.parametrize("token", ["sécret", "secret\n", "two words"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ValueError, match=r"^token has to be visible ASCII") as raised:
+        TranslationClient(token=token)
+    assert token not in str(raised.value)
+
+
+def test_one_string_is_not_many_ids() -> None:
+    service = Service((200, {"jobs": []}))
+    with pytest.raises(TypeError, match="not one string"):
+        service.client().get_statuses("abc")
+    assert service.seen == []
+
+
+def test_an_answer_that_drips_counts_as_none_once_its_time_is_over() -> None:
+    service = Service()
+    service.replies = [answer(200, Drip(service, json.dumps(wire(State.RUNNING, 2)).encode())) for _ in range(9)]
+    with pytest.raises(WaitTimeoutError, match="has not been seen"):
+        service.client().poll_status("j1", timeout=2, request_timeout=1)
+    assert 2 <= service.now_s <= 3.5
+
+
+@pytest.mark.parametrize("call", ["get_status", "poll_status", "wait"])
+def test_a_service_that_has_moved_is_not_followed_but_named(call: str) -> None:
+    service = Service()
+    service.replies = [answer(302, Drip(service, b"x" * 99), Location="http://new.test/jobs/j1") for _ in range(9)]
+    with pytest.raises(RequestError, match=r"moved to http://new\.test: use that address"):
+        getattr(service.client(request_timeout=1), call)("j1")
+    assert "new.test" not in str(service.urls())
+    assert service.now_s <= 4
+
+
+def test_a_location_that_is_no_address_is_no_fault_of_the_caller_s() -> None:
+    service = Service(answer(302, Location="http://["))
+    with pytest.raises((RequestError, ServiceUnavailableError)):
+        service.client().get_status("j1")
+
+
+def test_hooks_of_a_session_of_one_s_own_are_still_called() -> None:
+    seen: list[bytes] = []
+    service = Service((200, wire(State.RUNNING, 2)))
+    client = service.client()
+    client._transport._session.hooks["response"].append(lambda response, **_: seen.append(response.content))
+    assert client.get_status("j1").seq == 2
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 418])
+def test_a_wait_goes_on_where_the_way_to_redis_is_refused(status: int) -> None:
+    service = Service((status, {}), (200, wire(State.COMPLETED, 2)))
+    assert service.client().wait("j1").done
+
+
+def test_a_wait_ends_where_nobody_may_ask_for_the_way_to_redis() -> None:
+    service = Service((401, {}), (200, wire(State.COMPLETED, 2)))
+    with pytest.raises(AuthenticationError):
+        service.client().wait("j1")
+
+
+def test_a_wait_goes_on_where_the_address_of_redis_has_an_option_that_does_not_exist() -> None:
+    roads = {"client_id": "acme", "redis": None}
+    url = "redis://127.0.0.1:1/0?colour=red"
+    service = Service((200, roads), (200, wire(State.RUNNING, 1)), (200, wire(State.COMPLETED, 2)))
+    assert service.client(redis_url=url).wait("j1").done
+    with pytest.raises(NoPushError, match="address of Redis cannot be used"):
+        Service((200, roads)).client(redis_url=url).subscribe("j1")
+
+
+@pytest.mark.parametrize("status", [403, 405])
+def test_a_redis_of_one_s_own_is_used_once_a_job_says_who_we_are(status: int) -> None:
+    service = Service((status, {}))
+    road = service.client(redis_url="redis://own")._means.road
+    assert road.find(1.0).result().redis_url is None
+    road.note(Job.from_wire(wire(State.RUNNING, 1)))
+    assert road.find(1.0).result() == Roads(client_id="acme", redis_url="redis://own")
+    assert len(service.seen) == 1
+
+
+def test_a_wait_goes_on_where_a_line_to_redis_cannot_even_be_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(*_: Any, **__: Any) -> None:
+        raise OSError(24, "Too many open files")
+
+    roads = {"client_id": "acme", "redis": {"url": "redis://127.0.0.1:1"}}
+    service = Service((200, roads), (200, wire(State.RUNNING, 1)), (200, wire(State.COMPLETED, 2)))
+    monkeypatch.setattr("client.listener.socket.socketpair", no_more)
+    assert service.client().subscribe("j1").done
+
+
+def test_a_wait_goes_on_where_no_thread_can_be_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(*_: Any, **__: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    roads = {"client_id": "acme", "redis": {"url": "redis://127.0.0.1:1"}}
+    service = Service((200, roads), (200, wire(State.RUNNING, 1)), (200, wire(State.COMPLETED, 2)))
+    monkeypatch.setattr("client.listener.threading.Thread.start", no_more)
+    assert service.client().subscribe("j1").done
+
+
+def test_asking_for_the_way_to_redis_takes_what_others_have_left_of_the_time() -> None:
+    seen: list[float] = []
+
+    service = Service((200, {"client_id": "acme", "redis": None}))
+    client = service.client()
+    road = client._means.road
+
+    class Lock:
+        """Somebody else's, who takes a second and a half."""
+
+        def acquire(self, timeout: float) -> bool:
+            service.now_s += min(timeout, 1.5)
+            return True
+
+        def release(self) -> None:
+            pass
+
+    def send(step: Send[Any]) -> Any:
+        seen.append(step.within_s)
+        return Answer(is_passing=True)
+
+    road._lock = Lock()  # type: ignore[assignment]
+    road._transport = SimpleNamespace(send=send)  # type: ignore[assignment]
+    road.find(2.0)
+    assert seen == [0.5]
+
+
+def test_a_state_of_tomorrow_ends_a_wait_only_if_the_job_is_done() -> None:
+    paused = wire(State.RUNNING, 2) | {"state": "paused", "result": "pending", "done": False}
+    service = Service((200, paused), (200, paused), (200, wire(State.COMPLETED, 3)))
+    assert service.client().poll_status("j1").seq == 3
+    service = Service((200, paused | {"state": "refused", "done": True}))
+    with pytest.raises(UnknownStateError, match="'refused'") as raised:
+        service.client().poll_status("j1")
+    assert raised.value.job_id == "j1"
+    assert service.now_s == 0
 
 
 def test_polling_counts_its_requests_its_retries_and_the_delay_of_knowing() -> None:
