@@ -1,3 +1,4 @@
+import re
 import sys
 from runpy import run_module
 from types import ModuleType
@@ -57,7 +58,7 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
                 "DUBQ_REDIS_URL": "http://example.com",
             }
         )
-    assert [problem.partition("=")[0] for problem in caught.value.problems] == [
+    assert [re.split("[=:]", problem)[0] for problem in caught.value.problems] == [
         "DUBQ_REDIS_URL",
         "DUBQ_ENGINE",
         "DUBQ_SIM_DURATION",
@@ -98,7 +99,7 @@ def test_rqs_configuration_file_ends_a_worker_whose_settings_are_wrong(
     with pytest.raises(SystemExit) as caught:
         run_module("worker.rq_config")
     assert caught.value.code == 2
-    assert [line.partition("=")[0] for line in capsys.readouterr().err.splitlines()] == [
+    assert [re.split("[=:]", line)[0] for line in capsys.readouterr().err.splitlines()] == [
         "DUBQ_SIM_ERROR_RATE",
         "DUBQ_SIM_SPEED",
     ]
