@@ -49,11 +49,13 @@ class Ledger:
         if simulate is not None:
             pipe.hset(record, "simulate", json.dumps(simulate))
         pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
-        self._enter(pipe, job, pause_s=0)
+        self._enter(pipe, job)
         return self._commit(pipe, job, was="", becomes=str(job.seq), counter=keys.ordinal(job.client_id))
 
-    def move(self, old: Record, job: Job, *, pause_s: float = 0) -> Record:
-        """Write `job`, the next of `old`, and return it as a record; a queued job waits for `pause_s` first.
+    def move(self, old: Record, job: Job, *, pause_s: float = 0, at_front: bool = False) -> Record:
+        """Write `job`, the next of `old`, and return it as a record.
+
+        A job that is queued again waits for `pause_s` first; `at_front`, it is the next to be taken.
 
         Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
         """
@@ -69,7 +71,7 @@ class Ledger:
                 round_ += 1
                 pipe.hset(keys.record(job.job_id), "round", round_)
                 pipe.lrem(self.queue.key, 0, job.job_id)  # a delivery that nobody took: it was cancelled before
-            self._enter(pipe, job, pause_s=pause_s)
+            self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
         written = self._commit(pipe, job, was=old.version, becomes=becomes)
         return replace(old, job=written, version=becomes, run=run, round=round_)
 
@@ -119,7 +121,7 @@ class Ledger:
         else:
             pipe.zrem(keys.FINISHED, job.job_id)
 
-    def _enter(self, pipe: Pipeline, job: Job, *, pause_s: float) -> None:
+    def _enter(self, pipe: Pipeline, job: Job, *, pause_s: float = 0, at_front: bool = False) -> None:
         """Put `job` into the indexes of the state that it is in, and into RQ's queue where it is due."""
         pipe.zadd(keys.listing(job.client_id, job.state), {job.job_id: to_ms(job.created_at)})
         at_ms = to_ms(job.updated_at)
@@ -130,8 +132,9 @@ class Ledger:
         elif pause_s > 0:
             pipe.zadd(keys.DUE, {job.job_id: at_ms + int(pause_s * 1000)})
         else:
-            pipe.zadd(keys.QUEUED, {job.job_id: at_ms})
-            self.enqueue(pipe, job)
+            # who is put in front of all others is older than they are: its rank says so
+            pipe.zadd(keys.QUEUED, {job.job_id: to_ms(job.created_at) if at_front else at_ms})
+            self.enqueue(pipe, job, at_front=at_front)
 
     def _commit(self, pipe: Pipeline, job: Job, *, was: str, becomes: str, told: bool = True, counter: str = "") -> Job:
         words: list[Any] = [

@@ -81,12 +81,12 @@ class Sweep:
         return now_ms - began_ms >= lease_ms
 
     def lost(self, now: datetime) -> list[Found]:
-        """Take jobs back from workers whose lease has ended."""
+        """Take jobs back from workers whose lease has ended; they have waited once already, so they are next."""
 
         def take_back(record: Record) -> str:
             job = moves.cancel(record.job, now) if record.cancel_requested else None
             job = job or moves.fail_attempt(record.job, now, replace(LOST, stage=record.job.stage))
-            return f"now {self._ledger.move(record, job).job.state}"
+            return f"now {self._ledger.move(record, job, at_front=True).job.state}"
 
         return self._each("lost", keys.RUNNING, now, {State.RUNNING}, take_back)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import subprocess
@@ -76,6 +77,7 @@ class Service:
         }
         self.api: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._numbers = itertools.count()
 
     def __enter__(self) -> Self:
         return self
@@ -108,9 +110,15 @@ class Service:
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start RQ's own worker with RQ's own command line; without arguments, as the README says."""
         words = arguments or ("-S", "json")
-        process = self._run(f"worker-{len(self.workers)}", "rq.cli", "worker", "-u", self.redis_url, *words)
+        process = self._run(f"worker-{next(self._numbers)}", "rq.cli", "worker", "-u", self.redis_url, *words)
         self.workers.append(process)
         return process
+
+    def supervise(self) -> None:
+        """Start a worker for each that has quit, as RQ's own does when Redis goes away at the wrong moment."""
+        for process in [each for each in self.workers if each.poll() is not None]:
+            self.workers.remove(process)
+            self.start_worker()
 
     def log(self, name: str) -> str:
         """Return what a process has printed: `api`, `worker-0`, …"""

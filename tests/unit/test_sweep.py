@@ -194,6 +194,20 @@ def test_the_job_of_a_silent_worker_is_queued_again(
     assert run.beat() is Beat.GONE
 
 
+def test_a_job_that_lost_its_worker_is_the_next_to_be_taken(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    begun(jobs, runs)
+    connection.delete("rq:queue:default")
+    for job_id in ("a", "b"):
+        clock.pass_s(1)
+        jobs.create(a_job(job_id, at=clock()), fingerprint="f")
+    clock.pass_s(7)
+    sweep.lost(clock())
+    assert connection.lrange("rq:queue:default", 0, -1) == [b"j1", b"a", b"b"]
+    assert [job.position for job in jobs.read_many(["j1", "a", "b"], "default")] == [0, 1, 2]
+
+
 def test_a_job_that_loses_its_worker_on_its_last_attempt_ends_in_error(
     jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock
 ) -> None:
