@@ -72,7 +72,7 @@ def test_a_worker_container_killed_in_mid_job_loses_nothing(stack: Stack) -> Non
     killed, crashed, _ = stack.containers("worker")
     # `docker kill` is for good; a process that dies of itself is brought back by the restart policy
     stack.docker("kill", "--signal", "KILL", killed["Id"])
-    stack.docker("exec", crashed["Id"], "sh", "-c", "kill -9 -1")
+    stack.crash(crashed["Id"])
     began_s = time.monotonic()
     stack.finish(jobs, within_s=45)
     print(f"12 jobs of 3 s, 2 of 3 workers killed: all ended {time.monotonic() - began_s:.1f} s later")  # noqa: T201
