@@ -145,10 +145,13 @@ def test_the_whole_path_through_the_shell(shell: Shell) -> None:
     assert any(f"j1: {stage} " in done.stderr for stage in STAGES)  # a busy machine may miss some of them
     again = shell.run("reset", "j1", "--url", up.url)
     assert (again.returncode, "dubq wait j1" in again.stderr) == (0, True)
-    assert shell.run("cancel", "j1", "--url", up.url).returncode == 0
-    assert shell.run("wait", "j1", "--url", up.url).returncode == 1
-    assert "j1" in shell.run("jobs", "--state", "cancelled", "--url", up.url).stdout
-    assert shell.run("status", "j2", "--url", up.url).returncode == 2
+    assert shell.run("wait", "j1", "--url", up.url).returncode == 0
+    endless = ("--to", "es", "--job-id", "j2", "--simulate", '{"outcome": "stall"}')
+    assert shell.run("submit", "https://example.com/v.mp4", *endless, "--url", up.url).returncode == 0
+    assert shell.run("cancel", "j2", "--url", up.url).returncode == 0
+    assert shell.run("wait", "j2", "--url", up.url).returncode == 1
+    assert "j2" in shell.run("jobs", "--state", "cancelled", "--url", up.url).stdout
+    assert shell.run("status", "j3", "--url", up.url).returncode == 2
 
 
 @pytest.mark.parametrize("part", ["valkey", "api", "worker-1"])
