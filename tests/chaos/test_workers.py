@@ -32,7 +32,7 @@ def test_a_killed_worker_loses_none_of_twenty_jobs(service: Service, survivors: 
 def test_a_frozen_worker_is_given_up_and_can_write_nothing_when_it_wakes(service: Service) -> None:
     service.start(workers=1)
     with TranslationClient(service.url) as client:
-        job = client.submit(VIDEO, simulate={"duration_s": 2})
+        job = client.submit(VIDEO, simulate={"duration_s": 4})
         eventually(lambda: client.get_status(job.job_id).state is State.RUNNING, 10)
         frozen = psutil.Process(service.workers[0].pid)
         family = [*frozen.children(recursive=True), frozen]
@@ -68,7 +68,7 @@ def test_a_restart_of_everything_in_mid_job_completes_it_for_real(service: Servi
     """An earlier system called a job that was lost in a restart completed."""
     service.start(workers=1)
     with TranslationClient(service.url) as client:
-        job = client.submit(VIDEO, simulate={"duration_s": 2})
+        job = client.submit(VIDEO, simulate={"duration_s": 4})
         eventually(lambda: client.get_status(job.job_id).state is State.RUNNING, 10)
     assert service.api is not None
     kill_tree(service.workers[0])
