@@ -13,7 +13,8 @@ from client import JobMetrics, TranslationClient
 from client.driver import drive, finish
 from client.http import Answer
 from client.steps import Pause, Reply, Send, Step
-from client.waiting import Push, Terms, wait
+from client.waiting import Terms, wait
+from client.watch import Push
 from contract.job import Job, Output
 from contract.states import State
 from store.ledger import Ledger

@@ -25,11 +25,13 @@ from contract.errors import (
 from contract.job import Eta, Failure, Job, Output, Priority
 from contract.states import Result, State
 
-from .driver import ClientClosedError
 from .http import UnknownStateError
+from .many import ManyTimeoutError, NotAllSubmittedError
 from .metrics import JobMetrics, Metrics
-from .sync import TranslationClient, subscribe
-from .waiting import NoPushError
+from .once import subscribe
+from .roads import ClientClosedError
+from .sync import TranslationClient
+from .watch import NoPushError
 
 __all__ = [
     "AuthenticationError",
@@ -46,8 +48,10 @@ __all__ = [
     "JobFailedError",
     "JobMetrics",
     "JobNotFoundError",
+    "ManyTimeoutError",
     "Metrics",
     "NoPushError",
+    "NotAllSubmittedError",
     "Output",
     "Priority",
     "RateLimitedError",

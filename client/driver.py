@@ -1,37 +1,45 @@
 """The blocking driver: runs plans with real requests, real messages and real sleep."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from contract.errors import DubqError
 from contract.job import Job
 
 from . import http
-from .listener import Listener, Mailbox, Signal, has_redis
+from .listener import Listener, Mailbox
 from .metrics import Metrics
-from .steps import Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell
+from .roads import (
+    NO_REDIS_PACKAGE,
+    NO_ROAD,
+    ClientClosedError,
+    Map,
+    channels,
+    count_ends,
+    has_redis,
+    no_line,
+    no_redis_at,
+)
+from .steps import End, Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, advance
+from .switchboard import Signal
 from .transport import Transport
-from .waiting import NoPushError
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
 def drive(plan: Plan[T], perform: Callable[[Step], Reply]) -> Generator[Job, None, T]:
     """Run a plan; yield each job that it tells of, return its result."""
-    step = next(plan)
-    while True:
+    step = advance(plan, None)
+    while not isinstance(step, End):
         if isinstance(step, Tell):
             yield step.job
-        reply = perform(step)
-        try:
-            step = plan.send(reply)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        step = advance(plan, perform(step))
+    return step.value
 
 
 def finish(told: Generator[Job, None, T], on_update: Callable[[Job], object] | None) -> T:
@@ -47,26 +55,26 @@ def finish(told: Generator[Job, None, T], on_update: Callable[[Job], object] | N
                 on_update(job)
 
 
-class ClientClosedError(DubqError):
-    """The client was closed, by whoever owns it; the jobs go on."""
-
-    code = "client_closed"
-    title = "This client is closed"
+def each_in_a_thread(work: Callable[[A], T], things: Sequence[A], most: int) -> list[T]:
+    """Return what `work` makes of each thing, `most` at once; once it raises, nothing more is begun."""
+    pool = ThreadPoolExecutor(most, thread_name_prefix="dubq-sender")
+    try:
+        return list(pool.map(work, things))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Road:
     """The way to Redis of one client: asked for once, when it is first needed."""
 
     def __init__(self, redis_url: str | None, transport: Transport, clock: Callable[[], float]) -> None:
-        self._redis_url = redis_url
+        self._map = Map(redis_url)
         self._transport, self._clock = transport, clock
-        self._client_id: str | None = None
-        self._known: http.Roads | None = None
         self._lock = threading.Lock()
 
     def note(self, job: Job) -> None:
         """Learn from a job of ours who we are."""
-        self._client_id = job.client_id
+        self._map.note(job)
 
     def find(self, within_s: float) -> http.Answer[http.Roads]:
         """Return who we are and where Redis is, asking the service if need be."""
@@ -74,29 +82,22 @@ class Road:
         if not self._lock.acquire(timeout=within_s):
             return http.Answer(is_passing=True)  # somebody else is still asking
         try:
-            if self._redis_url and self._client_id:  # also where asking was in vain before we knew
-                self._known = http.Roads(client_id=self._client_id, redis_url=self._redis_url)
-            if self._known is None:
-                return self._ask(until_s - self._clock())
-            return http.Answer(value=self._known)
+            known = self._map.known()
+            if known is not None:
+                return http.Answer(value=known)
+            return self._ask(until_s - self._clock())
         finally:
             self._lock.release()
 
     def _ask(self, within_s: float) -> http.Answer[http.Roads]:
         if within_s <= 0:
             return http.Answer(is_passing=True)
-        answer = http.roads(self._transport.send(Send(request=http.connect(), within_s=within_s)))
-        if answer.value is None:
-            return answer
-        self._known = answer.value
-        if self._redis_url and answer.value.is_certain:
-            self._known = replace(answer.value, redis_url=self._redis_url)
-        return http.Answer(value=self._known)
+        return self._map.learn(self._transport.send(Send(request=http.connect(), within_s=within_s)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """All that performing takes. `pause` sleeps; the clock is monotonic, `now` is UTC, `chance` is in [0, 1)."""
+    """All that performing takes. `pause` sleeps; the clock is monotonic, `now` is UTC."""
 
     transport: Transport
     listener: Listener
@@ -105,15 +106,15 @@ class Means:
     closed: threading.Event
     clock: Callable[[], float]
     now: Callable[[], datetime]
-    chance: Callable[[], float]
     pause: Callable[[float], object]
 
 
 class Performer:
     """Performs the steps of one plan. A context manager: its subscription ends with it."""
 
-    def __init__(self, means: Means, job_id: str | None) -> None:
-        self._means, self._job_id = means, job_id
+    def __init__(self, means: Means, job_ids: Sequence[str]) -> None:
+        """`job_ids` are those that it can subscribe to."""
+        self._means, self._job_ids = means, job_ids
         self._mailbox: Mailbox | None = None
 
     def __enter__(self) -> Self:
@@ -128,9 +129,9 @@ class Performer:
         Raises ClientClosedError once the client is closed.
         """
         if self._means.closed.is_set():
-            raise ClientClosedError(job_id=self._job_id)
+            raise ClientClosedError(job_id=next(iter(self._job_ids), None))
         answer, line = self._perform(step)
-        self._note_end(answer.value)
+        count_ends(answer.value, self._means.metrics, self._means.now())
         return Reply(at_s=self._means.clock(), answer=answer, line=line)
 
     def _perform(self, step: Step) -> tuple[http.Answer[Any], Line | None]:
@@ -150,21 +151,19 @@ class Performer:
     def _subscribe(self, within_s: float) -> tuple[http.Answer[Any], Line]:
         self._hang_up()
         if not has_redis():
-            return _no_line("being told by Redis needs the package redis: pip install redis")
+            return no_line(NO_REDIS_PACKAGE)
         began_s = self._means.clock()
         found = self._means.road.find(within_s)
         if found.value is None:
             return found, Line.DOWN
         if found.value.redis_url is None:
-            return _no_line(
-                "this service tells nobody by Redis: use client.wait or client.poll_status, or give redis_url"
-            )
-        channel = http.channel(found.value.client_id, str(self._job_id))
+            return no_line(NO_ROAD)
+        wanted = channels(found.value, self._job_ids)
         left_s = within_s - (self._means.clock() - began_s)
         try:
-            self._mailbox = self._means.listener.join(found.value.redis_url, channel, left_s)
+            self._mailbox = self._means.listener.join(found.value.redis_url, wanted, left_s)
         except ValueError as error:
-            return _no_line(f"the address of Redis cannot be used: {error}")
+            return no_redis_at(error)
         return http.Answer(), Line.UP if self._mailbox else Line.DOWN
 
     def _listen(self, seconds: float) -> tuple[http.Answer[Any], Line]:
@@ -177,15 +176,7 @@ class Performer:
         self._means.metrics.count_message()
         return http.Answer(value=http.job_of_message(news)), Line.UP
 
-    def _note_end(self, value: object) -> None:
-        if isinstance(value, Job) and value.done:
-            self._means.metrics.count_knowing(value, self._means.now())
-
     def _hang_up(self) -> None:
         if self._mailbox:
             self._mailbox.leave()
             self._mailbox = None
-
-
-def _no_line(reason: str) -> tuple[http.Answer[Any], Line]:
-    return http.Answer(error=NoPushError(reason), is_passing=True), Line.NONE

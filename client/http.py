@@ -243,8 +243,7 @@ def chunks(job_ids: Iterable[str]) -> Iterator[list[str]]:
 
     Raises TypeError for a string, which is one id and not many.
     """
-    if isinstance(job_ids, str):
-        raise TypeError(f"job_ids has to be several ids, not one string: [{job_ids!r}]")
+    check_many(job_ids)
     chunk: list[str] = []
     chars = 0
     for job_id in job_ids:
@@ -259,6 +258,12 @@ def chunks(job_ids: Iterable[str]) -> Iterator[list[str]]:
 
 
 # What can be sent.
+
+
+def check_many(job_ids: Iterable[str]) -> None:
+    """Raise TypeError for a string, which is one id and not many."""
+    if isinstance(job_ids, str):
+        raise TypeError(f"job_ids has to be several ids, not one string: [{job_ids!r}]")
 
 
 def check_url(url: str) -> None:

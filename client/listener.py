@@ -6,46 +6,25 @@ when that is lost, every mailbox is told at once, and the next wait that asks ge
 """
 
 import contextlib
-import importlib.util
 import logging
 import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeAlias
+from typing import Any
+
+from .switchboard import CONNECT_S, Command, News, Pace, Signal, Switchboard
 
 _log = logging.getLogger(__name__)
 
-PING_S: Final = 5.0
-"""A line silent for so long is pinged, and lost if it stays silent as long again: a cut cable sends no FIN."""
-
-IDLE_S: Final = 30.0
-"""A line on which nobody waits hangs up after so long, give or take a ping: its client may never be closed."""
-
-CONNECT_S: Final = 2.0
-PACE_S: Final = 1.0
-"""The least time between two attempts to connect, however many waits ask."""
-
-
-class Signal(Enum):
-    """What the line itself says into a mailbox."""
-
-    UP = auto()  # the server has acknowledged the subscription
-    LOST = auto()
-
-
-News: TypeAlias = bytes | Signal
-
 
 class Mailbox:
-    """What one wait is told: Signal.UP, then messages, then perhaps Signal.LOST."""
+    """What one wait is told, whichever thread it waits in."""
 
-    def __init__(self, channel: str, leave: Callable[["Mailbox"], None]) -> None:
-        self.channel = channel.encode()
+    def __init__(self, channels: Sequence[str], leave: Callable[["Mailbox"], None]) -> None:
+        self.channels = tuple(each.encode() for each in channels)
         self._leave = leave
         self._news: SimpleQueue[News] = SimpleQueue()
 
@@ -72,15 +51,18 @@ class Listener:
         self._clock = clock
         self._lock = threading.Lock()
         self._line: _Line | None = None
-        self._may_connect_s = -float("inf")
+        self._pace = Pace()
         self._is_closed = False
 
-    def join(self, redis_url: str, channel: str, within_s: float) -> Mailbox | None:
-        """Subscribe, and return the mailbox once the server has acknowledged it; None if that fails `within_s`."""
+    def join(self, redis_url: str, channels: Sequence[str], within_s: float) -> Mailbox | None:
+        """Subscribe, and return the mailbox once the server has acknowledged it; None if that fails `within_s`.
+
+        Raises ValueError for what is no address of a Redis.
+        """
         line = self._live_line(redis_url)
         if line is None:
             return None
-        mailbox = line.join(channel)
+        mailbox = line.join(channels)
         if mailbox.take(within_s) is Signal.UP:
             return mailbox
         mailbox.leave()
@@ -98,20 +80,14 @@ class Listener:
         with self._lock:
             if self._line and self._line.is_alive():
                 return self._line
-            if self._is_closed or self._clock() < self._may_connect_s:
+            if self._is_closed or not self._pace.allows(self._clock()):
                 return None
-            self._may_connect_s = self._clock() + PACE_S
             try:
                 self._line = _Line(_connection(redis_url), self._clock)
             except (OSError, RuntimeError) as error:  # out of descriptors, or of threads
                 _log.warning("redis_line_not_begun", extra={"reason": str(error)})
                 return None
             return self._line
-
-
-def has_redis() -> bool:
-    """Whether the redis package, which pushing needs, is installed."""
-    return importlib.util.find_spec("redis") is not None
 
 
 def _connection(redis_url: str) -> Any:
@@ -137,12 +113,6 @@ def _connection(redis_url: str) -> Any:
         raise ValueError(str(error)) from error
 
 
-@dataclass(slots=True)
-class _Channel:
-    is_up: bool = False
-    mailboxes: set[Mailbox] = field(default_factory=set)
-
-
 class _Line:
     """One connection's life."""
 
@@ -150,13 +120,11 @@ class _Line:
         self._connection, self._clock = connection, clock
         self._joining: deque[Mailbox] = deque()
         self._leaving: deque[Mailbox] = deque()
-        self._channels: dict[bytes, _Channel] = {}
+        self._board = Switchboard(clock())
         self._is_closing = self._is_over = False
-        self._heard_s = self._pinged_s = clock()
         self._bell, self._ear = socket.socketpair()
         self._bell.settimeout(0.0)
         self._ear.settimeout(0.0)
-        self._wanted_s = clock()
         self._thread = threading.Thread(target=self._run, name="dubq-listener", daemon=True)
         try:
             self._thread.start()
@@ -168,8 +136,8 @@ class _Line:
     def is_alive(self) -> bool:
         return not self._is_over and self._thread.is_alive()
 
-    def join(self, channel: str) -> Mailbox:
-        mailbox = Mailbox(channel, self._leave)
+    def join(self, channels: Sequence[str]) -> Mailbox:
+        mailbox = Mailbox(channels, self._leave)
         self._joining.append(mailbox)
         self._ring()
         if not self.is_alive():  # it may have ended without having seen the order
@@ -208,74 +176,29 @@ class _Line:
         with selectors.DefaultSelector() as selector:
             selector.register(self._ear, selectors.EVENT_READ)
             selector.register(self._connection._sock, selectors.EVENT_READ)  # noqa: SLF001 - redis offers no way to wait for two things
-            while not self._is_closing and not self._is_forsaken():
+            while not self._is_closing and (self._joining or not self._board.is_forsaken(self._clock())):
                 self._carry_out_orders()
                 if self._connection.can_read(timeout=0):
-                    self._heard_s = self._clock()
-                    self._dispatch(self._connection.read_response(disconnect_on_error=False))
+                    response = self._connection.read_response(disconnect_on_error=False)
+                    self._send(self._board.hear(response, self._clock()))
                 else:
                     selector.select(self._check_health())
                     self._empty_ear()
 
-    def _is_forsaken(self) -> bool:
-        if self._channels or self._joining:
-            self._wanted_s = self._clock()
-        return self._clock() - self._wanted_s >= IDLE_S
-
     def _carry_out_orders(self) -> None:
         while self._joining:
-            self._admit(self._joining.popleft())
+            self._send(self._board.admit(self._joining.popleft()))
         while self._leaving:
-            self._dismiss(self._leaving.popleft())
+            self._send(self._board.dismiss(self._leaving.popleft()))
 
-    def _admit(self, mailbox: Mailbox) -> None:
-        channel = self._channels.get(mailbox.channel)
-        if channel is None:
-            channel = self._channels[mailbox.channel] = _Channel()
-            self._connection.send_command("SUBSCRIBE", mailbox.channel, check_health=False)
-        channel.mailboxes.add(mailbox)
-        if channel.is_up:
-            mailbox.put(Signal.UP)
-
-    def _dismiss(self, mailbox: Mailbox) -> None:
-        channel = self._channels.get(mailbox.channel)
-        if channel:
-            channel.mailboxes.discard(mailbox)
-            self._drop_if_unused(mailbox.channel, channel)
-
-    def _drop_if_unused(self, name: bytes, channel: _Channel) -> None:
-        # not before its acknowledgement: that one must not be taken for the next subscription's
-        if channel.is_up and not channel.mailboxes:
-            del self._channels[name]
-            self._connection.send_command("UNSUBSCRIBE", name, check_health=False)
-
-    def _dispatch(self, response: Any) -> None:
-        """Hand a message, or an acknowledgement, to all who wait for it; a pong has been news enough."""
-        if not isinstance(response, list) or response[0] not in (b"message", b"subscribe"):
-            return
-        channel = self._channels.get(response[1])
-        if channel is None:
-            return  # everyone has left meanwhile
-        if response[0] == b"message" and not channel.is_up:
-            return  # sent to an earlier subscription, which has been given up
-        news = response[2] if response[0] == b"message" else Signal.UP
-        channel.is_up = True
-        for mailbox in channel.mailboxes:
-            mailbox.put(news)
-        self._drop_if_unused(response[1], channel)
+    def _send(self, commands: list[Command]) -> None:
+        for command in commands:
+            self._connection.send_command(*command, check_health=False)
 
     def _check_health(self) -> float:
-        """Ping a line that is silent; return for how many seconds to wait for a sign of life."""
-        now_s = self._clock()
-        awaits_pong = self._pinged_s > self._heard_s
-        waited_s = now_s - (self._pinged_s if awaits_pong else self._heard_s)
-        if waited_s < PING_S:
-            return PING_S - waited_s
-        if awaits_pong:
-            raise TimeoutError("the ping was not answered")
-        self._pinged_s = now_s
-        self._connection.send_command("PING", check_health=False)
-        return PING_S
+        commands, patience_s = self._board.check_health(self._clock())
+        self._send(commands)
+        return patience_s
 
     def _empty_ear(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -294,8 +217,6 @@ class _Line:
             self._tell_lost()
 
     def _tell_lost(self) -> None:
-        for channel in self._channels.values():
-            for mailbox in channel.mailboxes:
-                mailbox.put(Signal.LOST)
+        self._board.lose()
         while self._joining:
             self._joining.popleft().put(Signal.LOST)

@@ -77,3 +77,18 @@ class Reply:
 
 Step: TypeAlias = Send[Any] | Subscribe | Listen | Pause | Tell
 Plan: TypeAlias = Generator[Step, Reply, T]
+
+
+@dataclass(frozen=True, slots=True)
+class End(Generic[T]):
+    """A plan is over; what it was made for."""
+
+    value: T
+
+
+def advance(plan: Plan[T], reply: Reply | None) -> Step | End[T]:
+    """Tell a plan how the last step went (None: there was none yet); return what should happen next."""
+    try:
+        return next(plan) if reply is None else plan.send(reply)
+    except StopIteration as end:
+        return End(end.value)

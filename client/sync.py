@@ -1,32 +1,31 @@
 """The blocking client: its public methods, each a request or a plan and nothing more."""
 
-import os
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, Self, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self, TypeVar
 
 import requests
 
-from contract.ids import uuid7
+from contract.errors import DubqError
 from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
-from .driver import ClientClosedError, Means, Performer, Road, drive, finish
+from .desk import SUBMIT_TIMEOUT_S, Desk, OnUpdate, now_utc, token_or_default, url_or_default
+from .driver import Means, Performer, Road, drive, each_in_a_thread, finish
 from .listener import Listener
+from .many import SENDERS, accepted
 from .metrics import Metrics
+from .roads import ClientClosedError
 from .steps import Plan, Send
 from .transport import Transport
-from .waiting import REQUEST_TIMEOUT_S, TIMEOUT_S, OnTimeout, Push, Terms, check_seconds, insist, wait
+from .watch import REQUEST_TIMEOUT_S, TIMEOUT_S, OnTimeout, Push
+from .wire import Wire
 
 T = TypeVar("T")
-OnUpdate = Callable[[Job], object]
-
-DEFAULT_URL: Final = "http://127.0.0.1:5000"
-SUBMIT_TIMEOUT_S: Final = 30.0
 
 
 class TranslationClient:
@@ -40,8 +39,8 @@ class TranslationClient:
     refuses; ValueError and TypeError for arguments that cannot be sent. A wait rides out what passes, and raises
     JobFailedError, JobCancelledError (unless `raise_on_failure` is False) and WaitTimeoutError.
 
-    A wait's `timeout` is for the whole of it, and outlasted by a last look of a second at the most;
-    `on_timeout="cancel"` also cancels the job, which may take three seconds more, `"return"` returns it as it was last
+    A wait's `timeout` is for the whole of it, and outlasted by a last look of a second; `on_timeout="cancel"` also
+    cancels the job, which may take three seconds more (of many: two for each), `"return"` returns it as it was last
     seen. `request_timeout` is for one whole request. Beyond it go, as nothing in requests bounds them, the look-up of a
     host's name, and a server that sends the head of its answer drop by drop.
     """
@@ -57,24 +56,12 @@ class TranslationClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = now_utc,
     ) -> None:
-        check_seconds("request_timeout", request_timeout)
-        url = url or os.environ.get("DUBQ_URL") or DEFAULT_URL
-        token = token or os.environ.get("DUBQ_TOKEN") or None
-        http.check_url(url)
-        if token is not None:
-            http.check_token(token)
         self.metrics = Metrics()
-        self._request_timeout_s = request_timeout
-        self._transport = Transport(
-            url,
-            token,
-            session,
-            self.metrics,
-            clock=clock,
-            now=now,
-        )
+        self._desk = Desk(request_timeout_s=request_timeout, clock=clock, now=now, chance=chance)
+        wire = Wire(url_or_default(url), self.metrics, clock=clock, now=now)
+        self._transport = Transport(wire, token_or_default(token), session, clock=clock)
         closed = threading.Event()
         self._means = Means(
             transport=self._transport,
@@ -84,7 +71,6 @@ class TranslationClient:
             closed=closed,
             clock=clock,
             now=now,
-            chance=chance,
             pause=sleep or closed.wait,
         )
 
@@ -95,10 +81,7 @@ class TranslationClient:
         self.close()
 
     def close(self) -> None:
-        """Let go of all connections and threads; waits that are under way raise ClientClosedError.
-
-        One that is in the middle of a request does so once that is over, after `request_timeout` at the latest.
-        """
+        """Let go of all connections and threads; waits raise ClientClosedError, once a request under way is over."""
         self._means.closed.set()
         self._means.listener.close()
         self._transport.close()
@@ -125,9 +108,8 @@ class TranslationClient:
         Its id is chosen here, so what got no answer is sent again for up to `timeout` seconds and never makes a second
         job. The error then has the `job_id`, with which the same submission can be sent once more at any time.
         """
-        check_seconds("timeout", timeout)
-        body = {
-            "job_id": job_id if job_id is not None else self._new_id(),
+        fields = {
+            "job_id": job_id,
             "video_url": video_url,
             "target_language": target_language,
             "source_language": source_language,
@@ -138,12 +120,33 @@ class TranslationClient:
             "callback_url": callback_url,
             "max_attempts": max_attempts,
             "simulate": simulate,
+            "idempotency_key": idempotency_key,
         }
-        request = http.submit(body, idempotency_key)
-        plan = insist(request, timeout, self._request_timeout_s, self._means.clock(), self._means.chance)
-        job = finish(self._run(plan, request.job_id), on_update=None)
+        plan = self._desk.submitting(self._desk.submission(fields), timeout)
+        job = finish(self._run(plan), on_update=None)
         self._means.road.note(job)
         return job
+
+    def submit_many(self, submissions: Iterable[Mapping[str, Any]], *, timeout: float = SUBMIT_TIMEOUT_S) -> list[Job]:
+        """Submit many jobs, given as the arguments of `submit` by name; return them as accepted, in the order given.
+
+        Each is sent again as by `submit`, all within `timeout` seconds. Raises NotAllSubmittedError, which has the jobs
+        that were accepted, if any was not; TypeError or ValueError, before anything is sent, for what is no submission.
+        """
+        requests, plan = self._desk.submitting_many(submissions, timeout)
+
+        def submit(request: http.Request[Job]) -> Job | DubqError:
+            try:
+                return finish(self._run(plan(request)), on_update=None)
+            except ClientClosedError:
+                raise
+            except DubqError as error:
+                return error
+
+        jobs = accepted(each_in_a_thread(submit, requests, SENDERS))
+        for job in jobs[:1]:
+            self._means.road.note(job)
+        return jobs
 
     def get_status(self, job_id: str | None = None) -> Job:
         """Read a job as it is now; without an id that of `/status`, which starts one if there is none."""
@@ -188,7 +191,7 @@ class TranslationClient:
 
         `on_update` is called in this thread with the job as it is now, and with every change that is seen.
         """
-        terms = self._terms(
+        plan = self._desk.waiting(
             job_id,
             Push.IF_OFFERED,
             timeout=timeout,
@@ -196,7 +199,7 @@ class TranslationClient:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return finish(self._wait(terms), on_update)
+        return finish(self._run(plan, (job_id,)), on_update)
 
     def subscribe(
         self,
@@ -212,7 +215,7 @@ class TranslationClient:
 
         Raises NoPushError where there is no Redis to be told by.
         """
-        terms = self._terms(
+        plan = self._desk.waiting(
             job_id,
             Push.ALWAYS,
             timeout=timeout,
@@ -220,7 +223,7 @@ class TranslationClient:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return finish(self._wait(terms), on_update)
+        return finish(self._run(plan, (job_id,)), on_update)
 
     def poll_status(
         self,
@@ -233,7 +236,7 @@ class TranslationClient:
         raise_on_failure: bool = True,
     ) -> Job:
         """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
-        terms = self._terms(
+        plan = self._desk.waiting(
             job_id,
             Push.NEVER,
             timeout=timeout,
@@ -241,7 +244,7 @@ class TranslationClient:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return finish(self._wait(terms), on_update)
+        return finish(self._run(plan), on_update)
 
     def events(
         self, job_id: str, *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
@@ -250,57 +253,47 @@ class TranslationClient:
 
         Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
         """
-        terms = self._terms(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
-        return self._wait(terms)
+        plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
+        return self._run(plan, (job_id,))
 
-    def _terms(
+    def wait_all(
         self,
-        job_id: str | None,
-        push: Push,
+        job_ids: Iterable[str],
         *,
-        timeout: float,
-        request_timeout: float | None,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        request_timeout: float | None = None,
         on_timeout: OnTimeout = "raise",
         raise_on_failure: bool = False,
-    ) -> Terms:
-        return Terms(
-            job_id=job_id,
-            push=push,
-            timeout_s=timeout,
-            request_timeout_s=self._request_timeout_s if request_timeout is None else request_timeout,
+    ) -> dict[str, Job]:
+        """Wait for the end of many jobs; return them by id, in the order asked, however they ended.
+
+        It takes one subscription and a request for about a hundred ids. With `raise_on_failure`, the first in that
+        order that was not completed raises, once all have ended. A job that does not exist raises JobNotFoundError at
+        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen.
+        """
+        ids, plan = self._desk.waiting_for_all(
+            job_ids,
+            timeout=timeout,
+            request_timeout=request_timeout,
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
+        return finish(self._run(plan, ids), on_update)
 
-    def _wait(self, terms: Terms) -> Generator[Job, None, Job]:
-        return self._run(wait(terms, self._means.clock(), self._means.chance), terms.job_id)
+    def as_completed(
+        self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
+    ) -> Iterator[Job]:
+        """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
+        ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
+        return (job for job in self._run(plan, ids) if job.done)
 
-    def _run(self, plan: Plan[T], job_id: str | None) -> Generator[Job, None, T]:
-        with Performer(self._means, job_id) as perform:
+    def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> Generator[Job, None, T]:
+        with Performer(self._means, job_ids) as perform:
             return (yield from drive(plan, perform))
 
     def _call(self, request: http.Request[T]) -> T:
         """Send one request once; return its value."""
         if self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
-        answer = self._transport.send(Send(request=request, within_s=self._request_timeout_s, insist=True))
-        return answer.result()
-
-    def _new_id(self) -> str:
-        return str(uuid7(int(self._means.now().timestamp() * 1000), os.urandom(10)))
-
-
-def subscribe(
-    job_id: str,
-    on_update: OnUpdate | None = None,
-    timeout: float = TIMEOUT_S,
-    *,
-    url: str | None = None,
-    token: str | None = None,
-    redis_url: str | None = None,
-    on_timeout: OnTimeout = "raise",
-    raise_on_failure: bool = True,
-) -> Job:
-    """Wait for a job's end, pushed by Redis, with a client made for it; see TranslationClient."""
-    with TranslationClient(url, token=token, redis_url=redis_url) as client:
-        return client.subscribe(job_id, on_update, timeout, on_timeout=on_timeout, raise_on_failure=raise_on_failure)
+        return self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True)).result()

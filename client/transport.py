@@ -1,9 +1,7 @@
-"""Requests over the wire: one session, its token, its metrics, and some mercy for a service that is away."""
+"""Requests over the wire, blocking: one session and its token."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final, TypeVar
-from urllib.parse import urlencode
+from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -11,15 +9,10 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from . import http
-from .metrics import Metrics
 from .steps import Send
+from .wire import POOL_SIZE, Outgoing, Wire, first_words
 
 T = TypeVar("T")
-
-SHORTEST_REQUEST_S: Final = 0.001  # no socket takes a timeout of 0
-POOL_SIZE: Final = 64  # connections that are kept for threads that wait at once
-AWAY_S: Final = 1.0
-"""For so long after nobody answered, others do not knock: a client with many waits knocks once a second in all."""
 
 
 class Bearer(requests.auth.AuthBase):
@@ -38,60 +31,43 @@ class Transport:
     """Sends requests and says what came of them; raises only for what cannot be sent at all."""
 
     def __init__(
-        self,
-        url: str,
-        token: str | None,
-        session: requests.Session | None,
-        metrics: Metrics,
-        *,
-        clock: Callable[[], float],
-        now: Callable[[], datetime],
+        self, wire: Wire, token: str | None, session: requests.Session | None, *, clock: Callable[[], float]
     ) -> None:
         """`session` is the caller's own (proxies, certificates) and stays open; else one is made and closed here."""
-        self._url = url.rstrip("/")
+        self._wire = wire
         self._auth = Bearer(token) if token else None
         self._owns_session = session is None
         self._session = session or _new_session()
-        self._metrics = metrics
-        self._clock, self._now = clock, now
-        self._away: tuple[float, str] = (-float("inf"), "")  # until when, and why
+        self._clock = clock
 
     def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request and wait for its answer as long as the step says.
 
         Nobody is followed to another address. Raises ValueError for one that requests cannot use, or a bad proxy.
         """
-        until_s, reason = self._away
-        if not step.insist and self._clock() < until_s:
-            return http.unreachable(step.request, self._url, reason)
-        began_s = self._clock()
-        prepared = self._prepare(step)
+        spared = self._wire.spare(step)
+        if spared:
+            return spared
+        outgoing, began_s = self._wire.outgoing(step), self._clock()
+        prepared = self._prepare(outgoing)
         try:
-            status, headers, body = self._exchange(prepared, max(step.within_s, SHORTEST_REQUEST_S))
+            status, headers, body = self._exchange(prepared, outgoing.timeout_s)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             raise  # of the caller's: no later attempt could be better
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            self._note_absence(error)
-            self._count(step, began_s, None)
-            return http.unreachable(step.request, self._url, _first_words(error))
-        self._count(step, began_s, status)
-        return http.classify(step.request, status, headers, body, self._now())
+            is_away = isinstance(error, requests.ConnectionError)
+            return self._wire.failed(step, began_s, first_words(error), is_away=is_away)
+        return self._wire.answered(step, began_s, status, headers, body)
 
     def close(self) -> None:
         """Let go of all connections."""
         if self._owns_session:
             self._session.close()
 
-    def _prepare(self, step: Send[Any]) -> requests.PreparedRequest:
-        request = step.request
+    def _prepare(self, outgoing: Outgoing) -> requests.PreparedRequest:
         return self._session.prepare_request(
             requests.Request(
-                request.method,
-                self._url + request.path,
-                params=urlencode(request.params, safe=","),
-                headers={"Accept": "application/json", **request.headers},
-                json=request.body,
-                auth=self._auth,
+                outgoing.method, outgoing.url, headers=outgoing.headers, data=outgoing.body, auth=self._auth
             )
         )
 
@@ -135,14 +111,6 @@ class Transport:
         some: bytes = raw.read1(decode_content=True)
         return some
 
-    def _note_absence(self, error: Exception) -> None:
-        if isinstance(error, requests.ConnectionError):
-            self._away = (self._clock() + AWAY_S, _first_words(error))
-
-    def _count(self, step: Send[Any], began_s: float, status: int | None) -> None:
-        took_s = self._clock() - began_s
-        self._metrics.count_request(step.request.job_id, is_retry=step.is_retry, took_s=took_s, status=status)
-
 
 def _new_session() -> requests.Session:
     session = requests.Session()
@@ -150,10 +118,3 @@ def _new_session() -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
-
-
-def _first_words(error: BaseException) -> str:
-    """Return what an error of the network says at its root: what wraps it repeats the address."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error) or type(error).__name__

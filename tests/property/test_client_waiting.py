@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from client.driver import drive, finish
 from client.http import Answer
 from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell
-from client.waiting import LAST_LOOK_S, REREADS, NoPushError, Push, Terms, wait
+from client.waiting import Terms, wait
+from client.watch import LAST_LOOK_S, REREADS, NoPushError, Push
 from contract.errors import RateLimitedError, ServiceUnavailableError, WaitTimeoutError
 from contract.job import Job
 from contract.states import State

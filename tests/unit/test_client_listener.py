@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from client.listener import Signal, _Line
+from client.listener import _Line
+from client.switchboard import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,13 +72,13 @@ def line(connection: Connection) -> Iterator[_Line]:
 
 def test_a_message_of_an_earlier_subscription_is_no_acknowledgement(connection: Connection, line: _Line) -> None:
     subscribe, unsubscribe = ("SUBSCRIBE", b"c"), ("UNSUBSCRIBE", b"c")
-    mailbox = line.join("c")
+    mailbox = line.join(["c"])
     assert connection.has_been_sent(subscribe)
     connection.say(b"subscribe", b"c", 1)
     assert mailbox.take(5) is Signal.UP
     mailbox.leave()
     assert connection.has_been_sent(subscribe, unsubscribe)
-    mailbox = line.join("c")
+    mailbox = line.join(["c"])
     assert connection.has_been_sent(subscribe, unsubscribe, subscribe)
     connection.say(b"message", b"c", b"left over")
     connection.say(b"unsubscribe", b"c", 0)
@@ -89,7 +90,7 @@ def test_a_message_of_an_earlier_subscription_is_no_acknowledgement(connection: 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_loss_of_a_line_is_told_though_it_breaks_off_badly(connection: Connection, line: _Line) -> None:
-    mailbox = line.join("c")
+    mailbox = line.join(["c"])
     assert connection.has_been_sent(("SUBSCRIBE", b"c"))
     connection.breaks_off_badly = True
     line.close()

@@ -10,7 +10,8 @@ from client import http
 from client.driver import drive, finish
 from client.http import Answer
 from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell
-from client.waiting import CANCEL_S, LAST_LOOK_S, NoPushError, Push, Terms, insist, wait
+from client.waiting import Terms, insist, wait
+from client.watch import CANCEL_S, LAST_LOOK_S, NoPushError, Push
 from contract.errors import (
     AuthenticationError,
     DubqError,

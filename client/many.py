@@ -1,0 +1,224 @@
+"""Many jobs at once: how to wait for all of them, and what to make of submitting many. Plans, without I/O.
+
+A wait for a thousand jobs is one subscription and, where jobs have to be read, bulk reads. What is bounded for one job
+is bounded for each of many: messages about some do not put off the look at those that are silent.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from contract.errors import (
+    DubqError,
+    IllegalTransitionError,
+    JobNotFoundError,
+    ServiceUnavailableError,
+    WaitTimeoutError,
+)
+from contract.job import Job
+from contract.states import State
+
+from . import http
+from .steps import Plan, Send
+from .waiting import insist
+from .watch import CANCEL_S, LAST_LOOK_S, Chance, Patience, Watch, is_another_life, verdict
+
+SENDERS: Final = 8
+"""How many submissions are on their way at once."""
+
+NAMED_IDS: Final = 3
+"""How many ids an error's text names; `jobs` has all."""
+
+
+class ManyTimeoutError(WaitTimeoutError):
+    """The caller's patience ran out before all jobs had ended; `jobs` has those that were seen, ended or not, by id."""
+
+    def __init__(self, message: str, *, jobs: Mapping[str, Job]) -> None:
+        super().__init__(message)
+        self.jobs = dict(jobs)
+
+
+class NotAllSubmittedError(DubqError):
+    """Some submissions were refused or got no answer; the others were accepted, and go on.
+
+    `jobs` and `errors` have one place for each submission, in the order given: its job or None, its error or None. An
+    error has the `job_id`, with which the same submission can be sent once more at any time.
+    """
+
+    code = "not_all_submitted"
+    title = "Not all jobs were submitted"
+
+    def __init__(self, jobs: Sequence[Job | None], errors: Sequence[DubqError | None]) -> None:
+        self.jobs, self.errors = tuple(jobs), tuple(errors)
+        failures = [error for error in errors if error]
+        super().__init__(
+            f"{len(failures)} of {len(jobs)} jobs were not submitted; the first: {failures[0]}",
+            job_id=failures[0].job_id,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManyTerms(Patience):
+    """What the caller of a wait for many jobs asks for; each id counts once."""
+
+    job_ids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for job_id in self.job_ids:
+            http.check_id(job_id)
+        Patience.__post_init__(self)
+
+
+def wait_all(terms: ManyTerms, at_s: float, chance: Chance) -> Plan[dict[str, Job]]:
+    """Plan the wait for the end of all jobs that begins at `at_s`; return them by id, in the order asked.
+
+    How they end is only looked at once all have; then the first that failed, in the order asked, raises if that is
+    wanted. A job that does not exist ends the wait at once, as anything does that the service refuses for good.
+    Raises JobFailedError, JobCancelledError, ManyTimeoutError, JobNotFoundError, NoPushError.
+    """
+    return _WaitAll(terms, at_s, chance).run()
+
+
+class _WaitAll(Watch[dict[str, Job]]):
+    """The wait for many jobs."""
+
+    NEWS_PUTS_OFF_A_LOOK: ClassVar = False
+
+    def __init__(self, terms: ManyTerms, at_s: float, chance: Chance) -> None:
+        super().__init__(terms, at_s, chance)
+        self._terms = terms
+        self._known: dict[str, Job] = {}
+        self._open = dict.fromkeys(terms.job_ids)  # in the order asked, as a set cannot be
+        self._unread: dict[str, None] = {}  # what the look that is under way has yet to read
+        self._heard: set[str] = set()  # on the line, since the last look
+
+    def _is_over(self) -> bool:
+        return not self._open
+
+    def _result(self) -> dict[str, Job]:
+        jobs = self._in_order()
+        for job in jobs.values():
+            verdict(job, raise_on_failure=self._terms.raise_on_failure)
+        return jobs
+
+    def _in_order(self) -> dict[str, Job]:
+        return {job_id: self._known[job_id] for job_id in self._terms.job_ids if job_id in self._known}
+
+    def _look(self) -> Plan[None]:
+        """Read, in chunks, what was not heard of since the last look; after trouble, what that look still lacks."""
+        is_last = self._left_s <= 0
+        ends_s = self._now_s + LAST_LOOK_S if is_last else self._deadline_s
+        if is_last or not self._unread:
+            silent = self._open.keys() - self._heard if self._has_line and not is_last else self._open.keys()
+            self._unread = {job_id: None for job_id in self._open if job_id in silent}
+            self._heard.clear()
+        self._floor_s = self._now_s
+        for chunk in http.chunks(list(self._unread)):
+            if self._now_s >= ends_s:
+                return
+            yield from self._read(chunk, ends_s, is_last=is_last)
+            if self._trouble:
+                return
+
+    def _read(self, chunk: list[str], ends_s: float, *, is_last: bool) -> Plan[None]:
+        within_s = min(self._terms.request_timeout_s, ends_s - self._now_s)
+        is_retry = self._trouble is not None
+        reply = yield Send(request=http.read_many(chunk), within_s=within_s, is_retry=is_retry, insist=is_last)
+        self._trouble = reply.answer.error
+        self._floor_s = max(self._floor_s, reply.at_s + reply.answer.retry_after_s)
+        if reply.answer.value is not None:
+            self._unread = {job_id: None for job_id in self._unread if job_id not in set(chunk)}
+        yield from self._take_look(reply)
+        if reply.answer.value is not None:
+            found = {job.job_id for job in reply.answer.value}
+            self._refuse_missing([job_id for job_id in chunk if job_id in self._open and job_id not in found])
+
+    def _refuse_missing(self, missing: list[str]) -> None:
+        if missing:
+            raise self._named(JobNotFoundError(f"there is no such job: {_some(missing)}", job_id=missing[0]))
+
+    def _line_is_up(self) -> None:
+        self._heard.clear()
+        self._unread = dict.fromkeys(self._open)  # anything may have happened before
+
+    def _is_news(self, job: Job) -> bool:
+        known = self._known.get(job.job_id)
+        return job.job_id in self._open and (known is None or job.seq > known.seq)
+
+    def _forget_another_life(self, seen: Job) -> None:
+        if seen.job_id in self._open and is_another_life(seen, self._known.get(seen.job_id)):
+            del self._known[seen.job_id]
+
+    def _know(self, job: Job) -> None:
+        self._known[job.job_id] = job
+        self._heard.add(job.job_id)
+        if job.done:
+            del self._open[job.job_id]
+            self._unread.pop(job.job_id, None)
+
+    def _named(self, error: DubqError) -> DubqError:
+        error.job_id = error.job_id or next(iter(self._open), None)
+        error.job = error.job or self._known.get(error.job_id or "")
+        return error
+
+    def _give_up(self) -> Plan[dict[str, Job]]:
+        if self._terms.on_timeout == "return" and self._open.keys() <= self._known.keys():
+            return self._in_order()
+        unfinished = list(self._open)
+        ending = "they go on, and can be waited for again"
+        if self._terms.on_timeout == "cancel":
+            ending = yield from self._cancel(unfinished)
+        ended = all(job_id in self._known and self._known[job_id].done for job_id in unfinished)
+        if ended and not any(self._known[job_id].state is State.CANCELLED for job_id in unfinished):
+            return self._result()  # they ended before they could be cancelled
+        text = (
+            f"{len(unfinished)} of {len(self._terms.job_ids)} jobs are unfinished after {self._terms.timeout_s:g} s "
+            f"({_some(unfinished)}); {ending}: client.wait_all"
+        )
+        error = ManyTimeoutError(text, jobs=self._in_order())
+        error.job_id = unfinished[0]
+        raise self._named(error) from self._trouble
+
+    def _cancel(self, job_ids: list[str]) -> Plan[str]:
+        """Ask these jobs to stop, one by one, until the service cannot be reached; return how that went, in words."""
+        has_ended, within_s = False, min(self._terms.request_timeout_s, CANCEL_S)
+        for asked, job_id in enumerate(job_ids):
+            reply = yield Send(request=http.cancel(job_id), within_s=within_s, insist=True)
+            error = reply.answer.error
+            if isinstance(error, IllegalTransitionError):
+                has_ended = True
+            elif error:
+                left = len(job_ids) - asked
+                return f"{left} of them could not be cancelled ({error}); all can be waited for again"
+            else:
+                yield from self._take(reply)
+        if has_ended and self._open:
+            yield from self._look()
+        return "they were asked to stop, which can be waited for"
+
+
+# Submitting many.
+
+
+def submit_by(
+    request: http.Request[Job], deadline_s: float, request_timeout_s: float, at_s: float, chance: Chance
+) -> Plan[Job]:
+    """Plan to submit one of many, whose deadline is the same: what comes to its turn too late is not sent at all."""
+    if at_s > deadline_s:
+        raise ServiceUnavailableError("there was no time left to send it", job_id=request.job_id)
+    return (yield from insist(request, deadline_s - at_s, request_timeout_s, at_s, chance))
+
+
+def accepted(outcomes: Iterable[Job | DubqError]) -> list[Job]:
+    """Return the jobs, or raise NotAllSubmittedError where there is not one for each submission."""
+    found = list(outcomes)
+    jobs: list[Any] = [each if isinstance(each, Job) else None for each in found]
+    errors = [each if isinstance(each, DubqError) else None for each in found]
+    if any(errors):
+        raise NotAllSubmittedError(jobs, errors)
+    return jobs
+
+
+def _some(job_ids: Sequence[str]) -> str:
+    more = "…" if len(job_ids) > NAMED_IDS else ""
+    return ", ".join(job_ids[:NAMED_IDS]) + more

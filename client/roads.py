@@ -1,0 +1,81 @@
+"""What both drivers know of the way to Redis, and say where there is none. No I/O."""
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from contract.errors import DubqError
+from contract.job import Job
+
+from . import http
+from .metrics import Metrics
+from .steps import Line
+from .watch import NoPushError
+
+NO_REDIS_PACKAGE: Final = "being told by Redis needs the package redis: pip install redis"
+NO_ROAD: Final = "this service tells nobody by Redis: use client.wait or client.poll_status, or give redis_url"
+
+
+class ClientClosedError(DubqError):
+    """The client was closed, by whoever owns it; the jobs go on."""
+
+    code = "client_closed"
+    title = "This client is closed"
+
+
+class Map:
+    """Who we are and where Redis is, as far as we have been told."""
+
+    def __init__(self, redis_url: str | None) -> None:
+        self._redis_url = redis_url
+        self._client_id: str | None = None
+        self._known: http.Roads | None = None
+
+    def note(self, job: Job) -> None:
+        """Learn from a job of ours who we are."""
+        self._client_id = job.client_id
+
+    def known(self) -> http.Roads | None:
+        """Return what needs no asking."""
+        if self._redis_url and self._client_id:  # also where asking was in vain before we knew
+            self._known = http.Roads(client_id=self._client_id, redis_url=self._redis_url)
+        return self._known
+
+    def learn(self, answer: http.Answer[http.Roads]) -> http.Answer[http.Roads]:
+        """Take note of what the service has answered; return what that means for us."""
+        answer = http.roads(answer)
+        if answer.value is None:
+            return answer
+        self._known = answer.value
+        if self._redis_url and answer.value.is_certain:
+            self._known = replace(answer.value, redis_url=self._redis_url)
+        return http.Answer(value=self._known)
+
+
+def has_redis() -> bool:
+    """Whether the redis package, which pushing needs, is installed."""
+    return importlib.util.find_spec("redis") is not None
+
+
+def no_line(reason: str) -> tuple[http.Answer[Any], Line]:
+    """Say that there is no line, and never will be."""
+    return http.Answer(error=NoPushError(reason), is_passing=True), Line.NONE
+
+
+def no_redis_at(error: ValueError) -> tuple[http.Answer[Any], Line]:
+    """Say that what should be the address of Redis is none."""
+    return no_line(f"the address of Redis cannot be used: {error}")
+
+
+def channels(found: http.Roads, job_ids: Iterable[str]) -> list[str]:
+    """Return the channels on which the changes of these jobs are published."""
+    return [http.channel(found.client_id, job_id) for job_id in job_ids]
+
+
+def count_ends(value: Any, metrics: Metrics, now: datetime) -> None:
+    """Note of each job in an answer's value that has ended that it is known now."""
+    for job in value if isinstance(value, tuple) else (value,):
+        if isinstance(job, Job) and job.done:
+            metrics.count_knowing(job, now)

@@ -1,0 +1,89 @@
+"""What any transport of ours does besides moving bytes: addresses, headers, counting, mercy for who is away. No I/O."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+from . import http
+from .metrics import Metrics
+from .steps import Send
+
+T = TypeVar("T")
+
+SHORTEST_REQUEST_S: Final = 0.001  # no socket takes a timeout of 0
+POOL_SIZE: Final = 64  # connections that are kept for waits that ask at once
+AWAY_S: Final = 1.0
+"""For so long after nobody answered, others do not knock: a client with many waits knocks once a second in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One request as any HTTP library takes it; `timeout_s` is for all of it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    timeout_s: float
+
+
+class Wire:
+    """The service's address, and how things went there of late."""
+
+    def __init__(self, url: str, metrics: Metrics, *, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+        self._url = url.rstrip("/")
+        self._metrics = metrics
+        self._clock, self._now = clock, now
+        self._away: tuple[float, str] = (-float("inf"), "")  # until when, and why
+
+    def spare(self, step: Send[T]) -> http.Answer[T] | None:
+        """Return the answer at once where the service has just been found away, unless the step insists."""
+        until_s, reason = self._away
+        if step.insist or self._clock() >= until_s:
+            return None
+        return http.unreachable(step.request, self._url, reason)
+
+    def outgoing(self, step: Send[Any]) -> Outgoing:
+        """Write a request. Raises ValueError or TypeError for a body that JSON cannot say."""
+        request = step.request
+        query = urlencode(request.params, safe=",")
+        has_body = request.body is not None
+        return Outgoing(
+            method=request.method,
+            url=self._url + request.path + (f"?{query}" if query else ""),
+            headers={
+                "Accept": "application/json",
+                **({"Content-Type": "application/json"} if has_body else {}),
+                **request.headers,
+            },
+            body=json.dumps(request.body, allow_nan=False).encode() if has_body else None,
+            timeout_s=max(step.within_s, SHORTEST_REQUEST_S),
+        )
+
+    def answered(
+        self, step: Send[T], began_s: float, status: int, headers: Mapping[str, str], body: bytes
+    ) -> http.Answer[T]:
+        """Count an answer, and say what it means."""
+        self._count(step, began_s, status)
+        return http.classify(step.request, status, headers, body, self._now())
+
+    def failed(self, step: Send[T], began_s: float, reason: str, *, is_away: bool) -> http.Answer[T]:
+        """Count a request that got no answer; `is_away`: there was nobody to connect to."""
+        if is_away:
+            self._away = (self._clock() + AWAY_S, reason)
+        self._count(step, began_s, None)
+        return http.unreachable(step.request, self._url, reason)
+
+    def _count(self, step: Send[Any], began_s: float, status: int | None) -> None:
+        took_s = self._clock() - began_s
+        self._metrics.count_request(step.request.job_id, is_retry=step.is_retry, took_s=took_s, status=status)
+
+
+def first_words(error: BaseException) -> str:
+    """Return what an error of the network says at its root: what wraps it repeats the address."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error) or type(error).__name__
