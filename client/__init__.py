@@ -7,6 +7,8 @@ with TranslationClient("http://127.0.0.1:5000") as client:
     done = client.wait(job.job_id)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from contract.errors import (
     AuthenticationError,
     DubqError,
@@ -33,7 +35,10 @@ from .roads import ClientClosedError
 from .sync import TranslationClient
 from .watch import NoPushError
 
-__all__ = [
+if TYPE_CHECKING:
+    from .aio import AsyncTranslationClient as AsyncTranslationClient
+
+__all__ = [  # AsyncTranslationClient is there too, for those who have aiohttp
     "AuthenticationError",
     "ClientClosedError",
     "DubqError",
@@ -64,3 +69,12 @@ __all__ = [
     "WaitTimeoutError",
     "subscribe",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the asynchronous client, and aiohttp with it, only when it is asked for."""
+    if name != "AsyncTranslationClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .aio import AsyncTranslationClient  # noqa: PLC0415
+
+    return AsyncTranslationClient

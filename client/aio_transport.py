@@ -1,0 +1,80 @@
+"""Requests over the wire, awaited: one aiohttp session and its token."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from . import http
+from .steps import Send
+from .wire import POOL_SIZE, Wire, first_words
+
+try:
+    import aiohttp
+except ModuleNotFoundError as error:
+    if error.name != "aiohttp":
+        raise
+    raise ModuleNotFoundError(
+        "AsyncTranslationClient needs the package aiohttp: pip install 'dubq[async]'", name="aiohttp"
+    ) from error
+
+if TYPE_CHECKING:
+    from .wire import Outgoing
+
+T = TypeVar("T")
+
+MOVED: Final = range(300, 400)
+
+
+class AsyncTransport:
+    """Sends requests and says what came of them; raises only for what cannot be sent at all."""
+
+    def __init__(
+        self, wire: Wire, token: str | None, session: aiohttp.ClientSession | None, *, clock: Callable[[], float]
+    ) -> None:
+        """`session` is the caller's own and stays open; else one is made when first needed, and closed here."""
+        self._wire = wire
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._owns_session = session is None
+        self._session = session
+        self._clock = clock
+
+    async def send(self, step: Send[T]) -> http.Answer[T]:
+        """Send a request and wait for its answer as long as the step says.
+
+        Nobody is followed to another address. Raises ValueError for one that aiohttp cannot use, or a bad proxy.
+        """
+        spared = self._wire.spare(step)
+        if spared:
+            return spared
+        outgoing, began_s = self._wire.outgoing(step), self._clock()
+        try:
+            response, body = await self._exchange(outgoing)
+        except ValueError:
+            raise  # a bad address of the caller's: no later attempt could be better
+        except TimeoutError:
+            return self._wire.failed(step, began_s, f"no answer within {outgoing.timeout_s:g} s", is_away=False)
+        except (aiohttp.ClientError, OSError) as error:
+            is_away = isinstance(error, aiohttp.ClientConnectionError)
+            return self._wire.failed(step, began_s, first_words(error), is_away=is_away)
+        return self._wire.answered(step, began_s, response.status, response.headers, body)
+
+    async def close(self) -> None:
+        """Let go of all connections; requests that are under way fail."""
+        if self._session and self._owns_session:
+            await self._session.close()
+
+    async def _exchange(self, outgoing: "Outgoing") -> tuple[aiohttp.ClientResponse, bytes]:
+        if self._session is None:  # which only a running loop can make
+            connector = aiohttp.TCPConnector(limit=POOL_SIZE)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)  # proxies, as requests does
+        async with self._session.request(
+            outgoing.method,
+            outgoing.url,
+            headers={**outgoing.headers, **self._headers},
+            data=outgoing.body,
+            # all of it, the body too; without a threshold, for else five seconds and more would be rounded up
+            timeout=aiohttp.ClientTimeout(total=outgoing.timeout_s, ceil_threshold=math.inf),
+            allow_redirects=False,
+        ) as response:
+            has_moved = response.status in MOVED and "Location" in response.headers
+            return response, b"" if has_moved else await response.read()  # nobody wants what is in it
