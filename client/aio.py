@@ -6,9 +6,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self, TypeVar
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from contract.errors import DubqError
 from contract.job import Job, Priority
@@ -25,6 +23,9 @@ from .roads import ClientClosedError
 from .steps import End, Plan, Send
 from .watch import REQUEST_TIMEOUT_S, TIMEOUT_S, OnTimeout, Push
 from .wire import Wire
+
+if TYPE_CHECKING:  # aio_transport says what to do where it is missing
+    import aiohttp
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class AsyncTranslationClient:
         token: str | None = None,
         redis_url: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT_S,
-        session: aiohttp.ClientSession | None = None,
+        session: "aiohttp.ClientSession | None" = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
         chance: Callable[[], float] = random.random,

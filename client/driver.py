@@ -59,9 +59,12 @@ def each_in_a_thread(work: Callable[[A], T], things: Sequence[A], most: int) -> 
     """Return what `work` makes of each thing, `most` at once; once it raises, nothing more is begun."""
     pool = ThreadPoolExecutor(most, thread_name_prefix="dubq-sender")
     try:
-        return list(pool.map(work, things))
-    finally:
+        results = list(pool.map(work, things))
+    except BaseException:  # also Ctrl-C, which has not the time to wait for requests that are under way
         pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    return results
 
 
 class Road:

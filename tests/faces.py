@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from client import AsyncTranslationClient, TranslationClient
 
@@ -24,6 +24,10 @@ class Blocking:
     def at_work(self) -> list[str]:
         """Return the names of what clients have running of their own."""
         return [thread.name for thread in threading.enumerate() if thread.name.startswith("dubq")]
+
+    def result(self, value: Any) -> Any:
+        """Return what one of the client's inner methods has brought."""
+        return value
 
     def close(self) -> None:
         assert self.at_work() == []
@@ -50,6 +54,8 @@ class Awaited:
         return found
 
     def result(self, awaitable: Awaitable[Any]) -> Any:
+        """Return what one of the client's inner methods has brought."""
+
         async def wrapped() -> Any:
             return await awaitable
 
@@ -74,7 +80,7 @@ class Adapter:
     def __init__(self, face: Awaited, client: AsyncTranslationClient) -> None:
         self._face, self._client = face, client
 
-    def __enter__(self) -> Adapter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

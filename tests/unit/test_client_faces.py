@@ -2,20 +2,21 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+import aiohttp
 import pytest
 import requests
+from multidict import CIMultiDict
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
-import client as package
-from client import ClientClosedError, NoPushError, TranslationClient, UnknownStateError
+from client import ClientClosedError, NoPushError, NotAllSubmittedError, UnknownStateError
 from client.http import Answer, Roads
 from contract.errors import (
     AuthenticationError,
@@ -28,10 +29,13 @@ from contract.job import Job
 from contract.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from faces import Face
+
     from client.steps import Send
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-Reply = tuple[int, Any] | HTTPResponse | Exception
 
 
 def wire(state: State, seq: int, job_id: str = "j1", **fields: Any) -> dict[str, Any]:
@@ -48,29 +52,39 @@ def wire(state: State, seq: int, job_id: str = "j1", **fields: Any) -> dict[str,
     return job.to_wire()
 
 
-def answer(status: int, body: bytes | io.BytesIO = b"", **headers: str) -> HTTPResponse:
-    stream = io.BytesIO(body) if isinstance(body, bytes) else body
-    return HTTPResponse(stream, headers, status, preload_content=False)
+@dataclass(frozen=True)
+class Raw:
+    """An answer of which each byte takes `byte_s` seconds."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    byte_s: float = 0.0
+
+
+Reply = tuple[int, Any] | Raw | Exception
 
 
 class Drip(io.BytesIO):
-    """A body of which each byte takes half a second."""
+    """The body of an answer, which takes its time."""
 
-    def __init__(self, service: Service, body: bytes) -> None:
-        super().__init__(body)
-        self.service = service
+    def __init__(self, service: Service, raw: Raw) -> None:
+        super().__init__(raw.body)
+        self.service, self.byte_s = service, raw.byte_s
 
     def read(self, size: int | None = -1) -> bytes:
         body = super().read(size)
-        self.service.now_s += len(body) / 2
+        self.service.now_s += len(body) * self.byte_s
         return body
 
     def read1(self, _: int | None = -1) -> bytes:
-        return self.read(1)
+        return self.read(1 if self.byte_s else -1)
 
 
 class Service(BaseAdapter):
     """A service in memory that gives these replies in turn, the last one for ever, and a clock that sleeping moves."""
+
+    face: Face
 
     def __init__(self, *replies: Reply) -> None:
         super().__init__()
@@ -78,38 +92,88 @@ class Service(BaseAdapter):
         self.seen: list[tuple[float, requests.PreparedRequest]] = []
         self.now_s = 0.0
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+    def reply(self, request: requests.PreparedRequest) -> Raw:
         self.seen.append((self.now_s, request))
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, Exception):
             raise reply
-        raw = reply if isinstance(reply, HTTPResponse) else answer(reply[0], json.dumps(reply[1]).encode())
-        return HTTPAdapter().build_response(request, raw)
+        return reply if isinstance(reply, Raw) else Raw(reply[0], json.dumps(reply[1]).encode())
 
-    def close(self) -> None:
-        pass
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-
-    def client(self, **options: Any) -> TranslationClient:
-        session = requests.Session()
-        session.mount("http://", self)
-        return TranslationClient(
+    def client(self, **options: Any) -> Any:
+        is_blocking = self.face.name == "blocking"
+        return self.face.connect(
             options.pop("url", "http://dubq.test"),
-            session=session,
+            session=self.session() if is_blocking else AioSession(self),
             clock=lambda: self.now_s,
-            sleep=self.sleep,
+            sleep=self.sleep if is_blocking else self.sleep_awaited,
             chance=lambda: 0.999_999,
             now=lambda: BEGAN + timedelta(seconds=self.now_s),
             **options,
         )
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    async def sleep_awaited(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def session(self) -> requests.Session:
+        session = requests.Session()
+        session.mount("http://", self)
+        return session
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        try:
+            raw = self.reply(request)
+        except ConnectionRefusedError as error:
+            raise requests.ConnectionError(str(error)) from None
+        except TimeoutError as error:
+            raise requests.ReadTimeout(str(error)) from None
+        body = HTTPResponse(Drip(self, raw), raw.headers, raw.status, preload_content=False)
+        return HTTPAdapter().build_response(request, body)
+
+    def close(self) -> None:
+        pass
 
     def urls(self) -> list[str]:
         return [str(request.url) for _, request in self.seen]
 
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(request.body or "{}") for _, request in self.seen]
+
+
+class AioSession:
+    """What the client uses of an aiohttp session, over the same service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Any,
+        data: Any,
+        timeout: Any,  # noqa: ASYNC109 - aiohttp's own
+        allow_redirects: bool,
+    ) -> AsyncIterator[Any]:
+        assert timeout.total > 0
+        assert not allow_redirects
+        try:
+            raw = self._service.reply(requests.Request(method, url, headers=headers, data=data).prepare())
+        except ConnectionRefusedError as error:
+            raise aiohttp.ClientConnectionError(str(error)) from None
+
+        async def read() -> bytes:
+            took_s = len(raw.body) * raw.byte_s
+            self._service.now_s += min(took_s, timeout.total)
+            if took_s > timeout.total:
+                raise TimeoutError
+            return raw.body
+
+        yield SimpleNamespace(status=raw.status, headers=CIMultiDict(raw.headers), read=read)
 
 
 def nested(depth: int) -> list[Any]:
@@ -120,17 +184,22 @@ def nested(depth: int) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
+def over_both_faces(face: Face) -> None:
+    Service.face = face
+
+
+@pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DUBQ_URL", "DUBQ_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
 
 def refused() -> Exception:
-    return requests.ConnectionError("refused")
+    return ConnectionRefusedError("refused")
 
 
 def test_a_submission_whose_answer_was_lost_is_sent_again_under_the_same_id() -> None:
-    service = Service(refused(), (503, {}), requests.ReadTimeout("slow"), (202, wire(State.QUEUED, 1)))
+    service = Service(refused(), (503, {}), TimeoutError("slow"), (202, wire(State.QUEUED, 1)))
     job = service.client().submit("https://example.com/a.mp4", target_language="es", priority="high")
     assert job.state is State.QUEUED
     bodies = service.bodies()
@@ -170,28 +239,30 @@ def test_what_cannot_be_sent_is_refused_before_it_is(fields: dict[str, Any], kin
 
 
 @pytest.mark.parametrize("url", ["", "ftp://dubq.test", "http://", "http://dubq.test:99999", "http://dubq .test"])
-def test_an_address_that_can_be_none_is_refused_when_the_client_is_made(url: str) -> None:
+def test_an_address_that_can_be_none_is_refused_when_the_client_is_made(face: Face, url: str) -> None:
     with pytest.raises(ValueError, match=r"^url has to be"):
-        TranslationClient(url or "dubq.test")
+        face.connect(url or "dubq.test")
 
 
 @pytest.mark.parametrize("token", ["sécret", "secret\n", "two words"])
-def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -> None:
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(face: Face, token: str) -> None:
     with pytest.raises(ValueError, match=r"^token has to be visible ASCII") as raised:
-        TranslationClient(token=token)
+        face.connect(token=token)
     assert token not in str(raised.value)
 
 
 def test_one_string_is_not_many_ids() -> None:
     service = Service((200, {"jobs": []}))
-    with pytest.raises(TypeError, match="not one string"):
-        service.client().get_statuses("abc")
+    client = service.client()
+    for call in (client.get_statuses, client.wait_all, lambda ids: list(client.as_completed(ids))):
+        with pytest.raises(TypeError, match="not one string"):
+            call("abc")
     assert service.seen == []
 
 
 def test_an_answer_that_drips_counts_as_none_once_its_time_is_over() -> None:
     service = Service()
-    service.replies = [answer(200, Drip(service, json.dumps(wire(State.RUNNING, 2)).encode())) for _ in range(9)]
+    service.replies = [Raw(200, json.dumps(wire(State.RUNNING, 2)).encode(), byte_s=0.5)]
     with pytest.raises(WaitTimeoutError, match="has not been seen"):
         service.client().poll_status("j1", timeout=2, request_timeout=1)
     assert 2 <= service.now_s <= 3.5
@@ -200,7 +271,7 @@ def test_an_answer_that_drips_counts_as_none_once_its_time_is_over() -> None:
 @pytest.mark.parametrize("call", ["get_status", "poll_status", "wait"])
 def test_a_service_that_has_moved_is_not_followed_but_named(call: str) -> None:
     service = Service()
-    service.replies = [answer(302, Drip(service, b"x" * 99), Location="http://new.test/jobs/j1") for _ in range(9)]
+    service.replies = [Raw(302, b"x" * 99, {"Location": "http://new.test/jobs/j1"}, byte_s=0.5)]
     with pytest.raises(RequestError, match=r"moved to http://new\.test: use that address"):
         getattr(service.client(request_timeout=1), call)("j1")
     assert "new.test" not in str(service.urls())
@@ -208,12 +279,14 @@ def test_a_service_that_has_moved_is_not_followed_but_named(call: str) -> None:
 
 
 def test_a_location_that_is_no_address_is_no_fault_of_the_caller_s() -> None:
-    service = Service(answer(302, Location="http://["))
+    service = Service(Raw(302, headers={"Location": "http://["}))
     with pytest.raises((RequestError, ServiceUnavailableError)):
         service.client().get_status("j1")
 
 
-def test_hooks_of_a_session_of_one_s_own_are_still_called() -> None:
+def test_hooks_of_a_session_of_one_s_own_are_still_called(face: Face) -> None:
+    if face.name == "awaited":
+        pytest.skip("it is requests that has such hooks")
     seen: list[bytes] = []
     service = Service((200, wire(State.RUNNING, 2)))
     client = service.client()
@@ -244,12 +317,12 @@ def test_a_wait_goes_on_where_the_address_of_redis_has_an_option_that_does_not_e
 
 
 @pytest.mark.parametrize("status", [403, 405])
-def test_a_redis_of_one_s_own_is_used_once_a_job_says_who_we_are(status: int) -> None:
+def test_a_redis_of_one_s_own_is_used_once_a_job_says_who_we_are(face: Face, status: int) -> None:
     service = Service((status, {}))
     road = service.client(redis_url="redis://own")._means.road
-    assert road.find(1.0).result().redis_url is None
+    assert face.result(road.find(1.0)).result().redis_url is None
     road.note(Job.from_wire(wire(State.RUNNING, 1)))
-    assert road.find(1.0).result() == Roads(client_id="acme", redis_url="redis://own")
+    assert face.result(road.find(1.0)).result() == Roads(client_id="acme", redis_url="redis://own")
     assert len(service.seen) == 1
 
 
@@ -273,30 +346,34 @@ def test_a_wait_goes_on_where_no_thread_can_be_begun(monkeypatch: pytest.MonkeyP
     assert service.client().subscribe("j1").done
 
 
-def test_asking_for_the_way_to_redis_takes_what_others_have_left_of_the_time() -> None:
+def test_asking_for_the_way_to_redis_takes_what_others_have_left_of_the_time(face: Face) -> None:
     seen: list[float] = []
-
     service = Service((200, {"client_id": "acme", "redis": None}))
-    client = service.client()
-    road = client._means.road
+    road = service.client()._means.road
+
+    def promised(value: Any) -> Any:
+        async def promise() -> Any:
+            return value
+
+        return value if face.name == "blocking" else promise()
 
     class Lock:
         """Somebody else's, who takes a second and a half."""
 
-        def acquire(self, timeout: float) -> bool:
+        def acquire(self, timeout: float = 2.0) -> Any:
             service.now_s += min(timeout, 1.5)
-            return True
+            return promised(True)  # noqa: FBT003
 
         def release(self) -> None:
             pass
 
     def send(step: Send[Any]) -> Any:
         seen.append(step.within_s)
-        return Answer(is_passing=True)
+        return promised(Answer(is_passing=True))
 
-    road._lock = Lock()  # type: ignore[assignment]
-    road._transport = SimpleNamespace(send=send)  # type: ignore[assignment]
-    road.find(2.0)
+    road._lock = Lock()
+    road._transport = SimpleNamespace(send=send)
+    face.result(road.find(2.0))
     assert seen == [0.5]
 
 
@@ -352,7 +429,8 @@ def test_wait_polls_where_the_service_has_no_redis_and_subscribe_says_what_to_do
 
 
 def test_wait_polls_where_the_package_redis_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.driver.has_redis", lambda: False)
+    for module in ("driver", "aio_driver"):
+        monkeypatch.setattr(f"client.{module}.has_redis", lambda: False)
     client = Service((200, wire(State.COMPLETED, 2))).client()
     assert client.wait("j1").done
     with pytest.raises(NoPushError, match="pip install redis"):
@@ -425,7 +503,9 @@ def test_a_closed_client_says_so() -> None:
             call("j1")
 
 
-def test_a_keyboard_interrupt_leaves_a_wait_at_once() -> None:
+def test_a_keyboard_interrupt_leaves_a_wait_at_once(face: Face) -> None:
+    if face.name == "awaited":
+        pytest.skip("it would end the loop; what cancels a task has tests of its own")
     service = Service((200, wire(State.RUNNING, 1)))
     client = service.client()
 
@@ -437,11 +517,87 @@ def test_a_keyboard_interrupt_leaves_a_wait_at_once() -> None:
     assert len(service.seen) == 1
 
 
-def test_the_client_is_imported_without_redis_and_without_the_service() -> None:
-    program = "import client, sys; print({'redis', 'flask', 'rq', 'pydantic', 'store', 'api'} & set(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "set()"
+# Many at once.
 
 
-def test_everything_in_the_package_s_list_is_there() -> None:
-    assert all(hasattr(package, name) for name in package.__all__)
+def test_many_are_submitted_under_ids_chosen_first_and_returned_in_order() -> None:
+    service = Service(refused(), (202, wire(State.QUEUED, 1)))
+    submissions = [{"video_url": f"https://example.com/{n}.mp4", "job_id": f"j{n}"} for n in range(20)]
+    jobs = service.client().submit_many(submissions)
+    assert len(jobs) == 20
+    assert {body["job_id"] for body in service.bodies()} == {f"j{n}" for n in range(20)}
+    assert len(service.bodies()) == 21
+
+
+def test_a_submission_of_many_without_an_id_is_sent_again_under_the_same_one() -> None:
+    service = Service(refused(), (503, {}), (202, wire(State.QUEUED, 1)))
+    service.client().submit_many([{"video_url": "https://example.com/a.mp4"}])
+    bodies = service.bodies()
+    assert bodies == [bodies[0]] * 3
+
+
+def test_what_was_accepted_of_many_is_known_though_some_are_refused() -> None:
+    service = Service((202, wire(State.QUEUED, 1, "a")), (422, {"code": "bad_request"}))
+    submissions = [{"video_url": "https://example.com/a.mp4", "job_id": "a"}]
+    client = service.client()
+    client.submit_many(submissions)
+    with pytest.raises(NotAllSubmittedError, match="1 of 1 jobs were not submitted") as raised:
+        client.submit_many([{"video_url": "nonsense", "job_id": "b"}])
+    assert raised.value.jobs == (None,)
+    assert raised.value.job_id == "b"
+
+
+@pytest.mark.parametrize(
+    ("submission", "kind"),
+    [
+        ({"job_id": "x"}, TypeError),
+        ({"video_url": "https://example.com/a.mp4", "vidoe": 1}, TypeError),
+        ({"video_url": "https://example.com/a.mp4", "video_duration_s": float("inf")}, ValueError),
+    ],
+)
+def test_nothing_is_sent_of_many_if_one_is_no_submission(submission: dict[str, Any], kind: type[Exception]) -> None:
+    service = Service((202, wire(State.QUEUED, 1)))
+    with pytest.raises(kind):
+        service.client().submit_many([{"video_url": "https://example.com/a.mp4"}, submission])
+    assert service.seen == []
+
+
+def test_what_cannot_be_sent_in_time_is_not_sent_at_all() -> None:
+    service = Service(refused())
+    submissions = [{"video_url": "https://example.com/a.mp4", "job_id": f"j{n}"} for n in range(50)]
+    with pytest.raises(NotAllSubmittedError) as raised:
+        service.client().submit_many(submissions, timeout=5)
+    assert [error.job_id for error in raised.value.errors] == [f"j{n}" for n in range(50)]
+    assert len(service.seen) < 100
+
+
+def bulk(*jobs: dict[str, Any]) -> Reply:
+    return (200, {"jobs": list(jobs), "missing": []})
+
+
+def test_many_are_waited_for_by_bulk_reads_of_those_that_go_on() -> None:
+    service = Service(
+        (200, {"client_id": "acme", "redis": None}),
+        bulk(wire(State.RUNNING, 2, "a"), wire(State.COMPLETED, 3, "b")),
+        bulk(wire(State.ERROR, 3, "a")),
+    )
+    ended = service.client().wait_all(["b", "a", "b"])
+    assert {job_id: job.state for job_id, job in ended.items()} == {"b": State.COMPLETED, "a": State.ERROR}
+    assert list(ended) == ["b", "a"]
+    assert [parse_qs(urlsplit(url).query).get("ids") for url in service.urls()] == [None, ["b,a"], ["a"]]
+
+
+def test_many_are_yielded_as_they_end() -> None:
+    service = Service(
+        (200, {"client_id": "acme", "redis": None}),
+        bulk(wire(State.RUNNING, 2, "a"), wire(State.COMPLETED, 3, "b")),
+        bulk(wire(State.CANCELLED, 3, "a")),
+    )
+    assert [job.job_id for job in service.client().as_completed(["a", "b"])] == ["b", "a"]
+
+
+def test_of_no_jobs_all_have_ended() -> None:
+    service = Service((500, {}))
+    client = service.client()
+    assert (client.wait_all([]), list(client.as_completed([])), client.submit_many([])) == ({}, [], [])
+    assert service.seen == []
