@@ -1,11 +1,11 @@
 """The asynchronous client: the blocking one's methods, awaited."""
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from contract.errors import DubqError
@@ -13,7 +13,7 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
-from .aio_driver import AsyncMeans, AsyncRoad, each_in_a_task, finish, run, told
+from .aio_driver import AsyncMeans, AsyncRoad, each_in_a_task, finish, pause, run, told
 from .aio_listener import AsyncListener
 from .aio_transport import AsyncTransport
 from .desk import SUBMIT_TIMEOUT_S, Desk, OnUpdate, now_utc, token_or_default, url_or_default
@@ -54,15 +54,16 @@ class AsyncTranslationClient:
         self._desk = Desk(request_timeout_s=request_timeout, clock=clock, now=now, chance=chance)
         wire = Wire(url_or_default(url), self.metrics, clock=clock, now=now)
         self._transport = AsyncTransport(wire, token_or_default(token), session, clock=clock)
+        closed = asyncio.Event()
         self._means = AsyncMeans(
             transport=self._transport,
             listener=AsyncListener(clock),
             road=AsyncRoad(redis_url, self._transport, clock),
             metrics=self.metrics,
-            closed=asyncio.Event(),
+            closed=closed,
             clock=clock,
             now=now,
-            pause=sleep or self._pause,
+            pause=sleep or partial(pause, closed),
         )
 
     async def __aenter__(self) -> Self:
@@ -277,7 +278,7 @@ class AsyncTranslationClient:
 
     def as_completed(
         self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
-    ) -> AsyncIterator[Job]:
+    ) -> AsyncGenerator[Job, None]:
         """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
         ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
         return told(self._run(plan, ids), only_ended=True)
@@ -285,14 +286,11 @@ class AsyncTranslationClient:
     def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> AsyncGenerator[Job | End[T], None]:
         return run(plan, self._means, job_ids)
 
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._means.closed.wait()
-
     async def _call(self, request: http.Request[T]) -> T:
         """Send one request once; return its value."""
         if self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
         answer = await self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True))
+        if answer.value is None and self._means.closed.is_set():
+            raise ClientClosedError(job_id=request.job_id)
         return answer.result()

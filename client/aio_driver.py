@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TypeVar
@@ -53,6 +53,13 @@ async def finish(running: AsyncGenerator[Job | End[T], None], on_update: Callabl
                 if inspect.isawaitable(outcome):
                     await outcome
     raise AssertionError("a plan has no end")
+
+
+async def pause(closed: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not longer than the client is open."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await closed.wait()
 
 
 async def each_in_a_task(work: Callable[[A], Coroutine[Any, Any, T]], things: Sequence[A], most: int) -> list[T]:

@@ -1,5 +1,6 @@
 """Requests over the wire, awaited: one aiohttp session and its token."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -37,6 +38,8 @@ class AsyncTransport:
         self._owns_session = session is None
         self._session = session
         self._clock = clock
+        self._under_way: set[asyncio.Timeout] = set()
+        self._is_idle = asyncio.Event()
 
     async def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request and wait for its answer as long as the step says.
@@ -48,7 +51,8 @@ class AsyncTransport:
             return spared
         outgoing, began_s = self._wire.outgoing(step), self._clock()
         try:
-            response, body = await self._exchange(outgoing)
+            async with asyncio.timeout(None) as scope:
+                response, body = await self._exchange(outgoing, scope)
         except ValueError:
             raise  # a bad address of the caller's: no later attempt could be better
         except TimeoutError:
@@ -59,22 +63,39 @@ class AsyncTransport:
         return self._wire.answered(step, began_s, response.status, response.headers, body)
 
     async def close(self) -> None:
-        """Let go of all connections; requests that are under way fail."""
+        """Let go of all connections; requests that are under way get no answer.
+
+        They end first: a session that is closed under a request of its own may stumble over it.
+        """
+        for scope in self._under_way:
+            scope.reschedule(asyncio.get_running_loop().time())
+        if self._under_way:
+            await self._is_idle.wait()
         if self._session and self._owns_session:
             await self._session.close()
 
-    async def _exchange(self, outgoing: "Outgoing") -> tuple[aiohttp.ClientResponse, bytes]:
+    async def _exchange(self, outgoing: "Outgoing", scope: asyncio.Timeout) -> tuple[aiohttp.ClientResponse, bytes]:
+        self._under_way.add(scope)
+        self._is_idle.clear()
+        try:
+            async with self._live_session().request(
+                outgoing.method,
+                outgoing.url,
+                headers={**outgoing.headers, **self._headers},
+                data=outgoing.body,
+                # all of it, the body too; without a threshold, for else five seconds and more would be rounded up
+                timeout=aiohttp.ClientTimeout(total=outgoing.timeout_s, ceil_threshold=math.inf),
+                allow_redirects=False,
+            ) as response:
+                has_moved = response.status in MOVED and "Location" in response.headers
+                return response, b"" if has_moved else await response.read()  # nobody wants what is in it
+        finally:
+            self._under_way.discard(scope)
+            if not self._under_way:
+                self._is_idle.set()
+
+    def _live_session(self) -> aiohttp.ClientSession:
         if self._session is None:  # which only a running loop can make
             connector = aiohttp.TCPConnector(limit=POOL_SIZE)
             self._session = aiohttp.ClientSession(connector=connector, trust_env=True)  # proxies, as requests does
-        async with self._session.request(
-            outgoing.method,
-            outgoing.url,
-            headers={**outgoing.headers, **self._headers},
-            data=outgoing.body,
-            # all of it, the body too; without a threshold, for else five seconds and more would be rounded up
-            timeout=aiohttp.ClientTimeout(total=outgoing.timeout_s, ceil_threshold=math.inf),
-            allow_redirects=False,
-        ) as response:
-            has_moved = response.status in MOVED and "Location" in response.headers
-            return response, b"" if has_moved else await response.read()  # nobody wants what is in it
+        return self._session

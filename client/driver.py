@@ -55,6 +55,14 @@ def finish(told: Generator[Job, None, T], on_update: Callable[[Job], object] | N
                 on_update(job)
 
 
+def ended(told: Generator[Job, None, object]) -> Generator[Job, None, None]:
+    """Yield those jobs that have ended."""
+    with closing(told):
+        for job in told:
+            if job.done:
+                yield job
+
+
 def each_in_a_thread(work: Callable[[A], T], things: Sequence[A], most: int) -> list[T]:
     """Return what `work` makes of each thing, `most` at once; once it raises, nothing more is begun."""
     pool = ThreadPoolExecutor(most, thread_name_prefix="dubq-sender")

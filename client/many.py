@@ -129,6 +129,7 @@ class _WaitAll(Watch[dict[str, Job]]):
         if reply.answer.value is not None:
             self._unread = {job_id: None for job_id in self._unread if job_id not in set(chunk)}
         yield from self._take_look(reply)
+        self._heard.clear()  # what was read was not heard
         if reply.answer.value is not None:
             found = {job.job_id for job in reply.answer.value}
             self._refuse_missing([job_id for job_id in chunk if job_id in self._open and job_id not in found])

@@ -15,7 +15,7 @@ from contract.states import State
 
 from . import http
 from .desk import SUBMIT_TIMEOUT_S, Desk, OnUpdate, now_utc, token_or_default, url_or_default
-from .driver import Means, Performer, Road, drive, each_in_a_thread, finish
+from .driver import Means, Performer, Road, drive, each_in_a_thread, ended, finish
 from .listener import Listener
 from .many import SENDERS, accepted
 from .metrics import Metrics
@@ -283,10 +283,10 @@ class TranslationClient:
 
     def as_completed(
         self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
-    ) -> Iterator[Job]:
+    ) -> Generator[Job, None, None]:
         """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
         ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
-        return (job for job in self._run(plan, ids) if job.done)
+        return ended(self._run(plan, ids))
 
     def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> Generator[Job, None, T]:
         with Performer(self._means, job_ids) as perform:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from faces import Face
 from service import Service, eventually
 
 from client import Job, JobCancelledError, JobFailedError, JobNotFoundError, State, TranslationClient, subscribe
@@ -203,3 +204,16 @@ def test_the_client_counts_every_request_that_it_makes(service: Service) -> None
             counted.poll_status(job.job_id, timeout=30)
         made = counted.metrics.requests
     eventually(lambda: service.log("api").count('"event": "request"') - before == made, 5)
+
+
+def test_many_jobs_go_the_whole_way_whichever_face_asks(service: Service, face: Face) -> None:
+    with face.connect(service.url) as many:
+        jobs = many.submit_many(
+            [{"video_url": VIDEO, "title": f"Talk {number}", "simulate": {"duration_s": 0}} for number in range(12)]
+        )
+        assert [job.title for job in jobs] == [f"Talk {number}" for number in range(12)]
+        ids = [job.job_id for job in jobs]
+        ended = {job.job_id for job in many.as_completed(ids, timeout=60)}
+        assert ended == set(ids)
+        assert list(many.wait_all(ids)) == ids
+        assert many.metrics.requests == 12 + 3  # the road, and a look for each of the two waits
