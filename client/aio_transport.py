@@ -40,12 +40,15 @@ class AsyncTransport:
         self._clock = clock
         self._under_way: set[asyncio.Timeout] = set()
         self._is_idle = asyncio.Event()
+        self._is_closed = False
 
     async def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request and wait for its answer as long as the step says.
 
         Nobody is followed to another address. Raises ValueError for one that aiohttp cannot use, or a bad proxy.
         """
+        if self._is_closed:  # while somebody waited for his turn
+            return http.Answer(is_passing=True)
         spared = self._wire.spare(step)
         if spared:
             return spared
@@ -67,8 +70,10 @@ class AsyncTransport:
 
         They end first: a session that is closed under a request of its own may stumble over it.
         """
+        self._is_closed = True
         for scope in self._under_way:
-            scope.reschedule(asyncio.get_running_loop().time())
+            if not scope.expired():
+                scope.reschedule(asyncio.get_running_loop().time())
         if self._under_way:
             await self._is_idle.wait()
         if self._session and self._owns_session:

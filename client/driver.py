@@ -89,6 +89,9 @@ class Road:
 
     def find(self, within_s: float) -> http.Answer[http.Roads]:
         """Return who we are and where Redis is, asking the service if need be."""
+        known = self._map.known()
+        if known is not None:
+            return http.Answer(value=known)
         until_s = self._clock() + within_s
         if not self._lock.acquire(timeout=within_s):
             return http.Answer(is_passing=True)  # somebody else is still asking

@@ -571,3 +571,16 @@ def test_closing_the_client_ends_the_wait_for_many(face: Face, service: Service,
     client.close()
     with pytest.raises(ClientClosedError):
         done.result(5)
+
+
+def test_closing_the_client_ends_waits_that_have_not_found_their_road(face: Face, pool: ThreadPoolExecutor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        client = face.connect(f"http://127.0.0.1:{mute.getsockname()[1]}")
+        waits = [pool.submit(client.wait, "a") for _ in range(3)]
+        visitor, _ = mute.accept()  # one asks for all of them
+        client.close()
+        for wait in waits:
+            with pytest.raises(ClientClosedError):
+                wait.result(10)
+        client.close()
+        visitor.close()
