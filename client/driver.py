@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from contract.job import Job
 
-from . import http
+from . import answers, http
 from .listener import Listener, Mailbox
 from .metrics import Metrics
 from .roads import (
@@ -188,7 +188,7 @@ class Performer:
         if not isinstance(news, bytes):
             return http.Answer(), Line.UP
         self._means.metrics.count_message()
-        return http.Answer(value=http.job_of_message(news)), Line.UP
+        return http.Answer(value=answers.job_of_message(news)), Line.UP
 
     def _hang_up(self) -> None:
         if self._mailbox:

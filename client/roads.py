@@ -9,7 +9,7 @@ from typing import Any, Final
 from contract.errors import DubqError
 from contract.job import Job
 
-from . import http
+from . import answers, http
 from .metrics import Metrics
 from .steps import Line
 from .watch import NoPushError
@@ -45,7 +45,7 @@ class Map:
 
     def learn(self, answer: http.Answer[http.Roads]) -> http.Answer[http.Roads]:
         """Take note of what the service has answered; return what that means for us."""
-        answer = http.roads(answer)
+        answer = answers.roads(answer)
         if answer.value is None:
             return answer
         self._known = answer.value

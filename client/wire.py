@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from . import http
+from . import answers, http
 from .metrics import Metrics
 from .steps import Send
 
@@ -44,7 +44,7 @@ class Wire:
         until_s, reason = self._away
         if step.insist or self._clock() >= until_s:
             return None
-        return http.unreachable(step.request, self._url, reason)
+        return answers.unreachable(step.request, self._url, reason)
 
     def outgoing(self, step: Send[Any]) -> Outgoing:
         """Write a request. Raises ValueError or TypeError for a body that JSON cannot say."""
@@ -68,14 +68,14 @@ class Wire:
     ) -> http.Answer[T]:
         """Count an answer, and say what it means."""
         self._count(step, began_s, status)
-        return http.classify(step.request, status, headers, body, self._now())
+        return answers.classify(step.request, status, headers, body, self._now())
 
     def failed(self, step: Send[T], began_s: float, reason: str, *, is_away: bool) -> http.Answer[T]:
         """Count a request that got no answer; `is_away`: there was nobody to connect to."""
         if is_away:
             self._away = (self._clock() + AWAY_S, reason)
         self._count(step, began_s, None)
-        return http.unreachable(step.request, self._url, reason)
+        return answers.unreachable(step.request, self._url, reason)
 
     def _count(self, step: Send[Any], began_s: float, status: int | None) -> None:
         took_s = self._clock() - began_s

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from client import http
+from client import answers, http
 from contract.errors import (
     AuthenticationError,
     IllegalTransitionError,
@@ -35,7 +35,7 @@ DOCUMENT = Job(
 def classify(status: int, body: Any = None, **headers: str) -> http.Answer[Job]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     found = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return http.classify(http.read_job("j1"), status, found, raw, NOW)
+    return answers.classify(http.read_job("j1"), status, found, raw, NOW)
 
 
 @pytest.mark.parametrize(
@@ -44,21 +44,21 @@ def classify(status: int, body: Any = None, **headers: str) -> http.Answer[Job]:
         ("0", 0),
         ("120", 120),
         (" 7 ", 7),
-        ("9" * 400, http.LONGEST_RETRY_AFTER_S),
+        ("9" * 400, answers.LONGEST_RETRY_AFTER_S),
         ("Sun, 22 Nov 2026 12:01:30 GMT", 90),
         ("Sun, 22 Nov 2026 12:01:30 -0000", 90),
         ("Sun, 22 Nov 2026 11:00:00 GMT", 0),
-        ("Sun, 22 Nov 2099 11:00:00 GMT", http.LONGEST_RETRY_AFTER_S),
+        ("Sun, 22 Nov 2099 11:00:00 GMT", answers.LONGEST_RETRY_AFTER_S),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: float) -> None:
-    assert http.retry_after_s(header, NOW) == seconds
+    assert answers.retry_after_s(header, NOW) == seconds
 
 
 @pytest.mark.parametrize("header", ["", "soon", "-1", "1.5", "nan", "inf", "٣", "Sun, 99 Nov 2026 12:00:00 GMT"])
 def test_a_retry_after_that_is_neither_is_no_advice(header: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
-        http.retry_after_s(header, NOW)
+        answers.retry_after_s(header, NOW)
     assert classify(503, retry_after=header).retry_after_s == 0
 
 
@@ -127,11 +127,11 @@ def test_a_problem_document_that_is_broken_is_an_error_all_the_same(errors: Any)
 
 @pytest.mark.parametrize("payload", [b"\xff", b"[1]", b"{}", b'{"state": []}', b"[" * 100_000])
 def test_a_message_that_is_no_job_is_ignored(payload: bytes) -> None:
-    assert http.job_of_message(payload) is None
+    assert answers.job_of_message(payload) is None
 
 
 def test_a_message_is_a_job() -> None:
-    assert http.job_of_message(json.dumps(DOCUMENT.to_wire()).encode()) == DOCUMENT
+    assert answers.job_of_message(json.dumps(DOCUMENT.to_wire()).encode()) == DOCUMENT
 
 
 @pytest.mark.parametrize("done", [True, False])
@@ -142,7 +142,9 @@ def test_a_state_of_tomorrow_is_named_and_is_final_if_the_job_is_done(*, done: b
     assert "'paused'" in str(answer.error)
     assert answer.error.job_id == "j1"
     assert answer.is_passing is not done
-    assert http.job_of_message(json.dumps(document).encode()) is None  # it may be an old one: the next look will tell
+    assert (
+        answers.job_of_message(json.dumps(document).encode()) is None
+    )  # it may be an old one: the next look will tell
 
 
 def test_a_body_that_is_nested_too_deep_is_no_word_of_the_service() -> None:
@@ -214,7 +216,7 @@ def test_an_address_has_to_be_a_string(arguments: dict[str, Any]) -> None:
 
 def test_a_refusal_of_the_roads_means_that_there_are_none() -> None:
     def roads(status: int) -> http.Answer[http.Roads]:
-        return http.roads(http.classify(http.connect(), status, {}, b"", NOW))
+        return answers.roads(answers.classify(http.connect(), status, {}, b"", NOW))
 
     assert roads(404).value == http.Roads(client_id="default", redis_url=None)
     assert roads(405).value == http.Roads(client_id="default", redis_url=None, is_certain=False)

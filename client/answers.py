@@ -1,0 +1,123 @@
+"""What an answer of the service means, as pure values. No I/O, no clock."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+from contract.errors import AuthenticationError, DubqError, RequestError, ServiceUnavailableError, revive
+from contract.job import Job
+
+from .http import Answer, Request, Roads, UnknownStateError
+
+T = TypeVar("T")
+
+LONGEST_RETRY_AFTER_S: Final = 86_400.0
+
+PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+"""Statuses below 500 that speak of this moment only; all from 500 on do."""
+
+_FOREIGN: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What reading raises where something is no word of dubq's; the last one is JSON that is nested very deep."""
+
+
+def retry_after_s(header: str, now: datetime) -> float:
+    """Seconds the server asks us to wait, from 0 to a day.
+
+    `header` is whole seconds ("120") or an HTTP date; `now` is aware.
+    Raises ValueError if it is neither. Source: RFC 9110, section 10.2.3.
+    """
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), LONGEST_RETRY_AFTER_S)
+    moment = parsedate_to_datetime(text)
+    if moment.tzinfo is None:  # "-0000": UTC from a place unknown
+        moment = moment.replace(tzinfo=UTC)
+    # Clocks differ: a date already past means "now", not an error.
+    return min(max(0.0, (moment - now).total_seconds()), LONGEST_RETRY_AFTER_S)
+
+
+def classify(request: Request[T], status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Answer[T]:
+    """Say what an answer to `request` means. `headers` has to find names in any case; `now` is aware."""
+    pause_s = _retry_after_or_zero(headers.get("Retry-After"), now)
+    if status == HTTPStatus.NOT_MODIFIED:
+        return Answer(retry_after_s=pause_s)
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return Answer(error=_moved(request, status, headers.get("Location")))
+    if status >= HTTPStatus.BAD_REQUEST:
+        is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in PASSING
+        error = _refusal(request, status, body)
+        return Answer(error=error, is_passing=is_passing, retry_after_s=pause_s)
+    try:
+        return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s)
+    except UnknownStateError as error:
+        return Answer(error=error, is_passing=not error.done, retry_after_s=pause_s)
+    except _FOREIGN as error:
+        # a proxy's page, or half an answer: no word of the service
+        text = f"{request.method} {request.path} was answered {status} with something that dubq does not send: {error}"
+        return Answer(
+            error=ServiceUnavailableError(text, job_id=request.job_id), is_passing=True, retry_after_s=pause_s
+        )
+
+
+def unreachable(request: Request[T], url: str, reason: str) -> Answer[T]:
+    """Say what it means that no answer came."""
+    error = ServiceUnavailableError(f"{url} cannot be reached just now: {reason}", job_id=request.job_id)
+    return Answer(error=error, is_passing=True)
+
+
+def job_of_message(payload: bytes) -> Job | None:
+    """Read a published job document; None where it is none that this version understands: the next look will tell."""
+    try:
+        return Job.from_wire(json.loads(payload))
+    except _FOREIGN:
+        return None
+
+
+def roads(answer: Answer[Roads]) -> Answer[Roads]:
+    """Say what an answer to `connect` means for a wait: who may not ask, or asks in vain, does without Redis.
+
+    Only what passes stays an error, and a token that is none: nothing else would go better.
+    """
+    error = answer.error
+    if error is None or answer.is_passing or isinstance(error, AuthenticationError):
+        return answer
+    # a service that has never heard of roads has never heard of tenants either; of any other we know nothing
+    is_certain = error.status == HTTPStatus.NOT_FOUND
+    return Answer(value=Roads(client_id="default", redis_url=None, is_certain=is_certain))
+
+
+def _moved(request: Request[Any], status: int, location: str | None) -> DubqError:
+    if location is None:
+        return RequestError(f"{request.method} {request.path} was answered {status}", job_id=request.job_id)
+    where = location.partition("?")[0].removesuffix(request.path) or location
+    return RequestError(f"the service has moved to {where}: use that address", job_id=request.job_id)
+
+
+def _refusal(request: Request[Any], status: int, body: bytes) -> DubqError:
+    problem = _problem(body) | {"status": status}  # a proxy may have put its own status before the problem's
+    try:
+        error = revive(problem, job_id=request.job_id, job=None)
+    except (KeyError, TypeError, ValueError):
+        error = revive({"status": status}, job_id=request.job_id, job=None)
+    error.job_id = error.job_id or request.job_id
+    return error
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    try:
+        problem = json.loads(body)
+    except _FOREIGN:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _retry_after_or_zero(header: str | None, now: datetime) -> float:
+    if header is None:
+        return 0.0
+    try:
+        return retry_after_s(header, now)
+    except (ValueError, OverflowError):
+        return 0.0  # unreadable advice is none
