@@ -33,6 +33,9 @@ NAMED_IDS: Final = 3
 class ManyTimeoutError(WaitTimeoutError):
     """The caller's patience ran out before all jobs had ended; `jobs` has those that were seen, ended or not, by id."""
 
+    code = "many_wait_timeout"
+    title = "The wait for many jobs timed out"
+
     def __init__(self, message: str, *, jobs: Mapping[str, Job]) -> None:
         super().__init__(message)
         self.jobs = dict(jobs)
