@@ -37,14 +37,20 @@ class Wire:
         self._url = url.rstrip("/")
         self._metrics = metrics
         self._clock, self._now = clock, now
-        self._away: tuple[float, str] = (-float("inf"), "")  # until when, and why
+        self._away: tuple[float, str] = (0.0, "")  # until when, and why; no reason: it is not
 
     def spare(self, step: Send[T]) -> http.Answer[T] | None:
-        """Return the answer at once where the service has just been found away, unless the step insists."""
-        until_s, reason = self._away
-        if step.insist or self._clock() >= until_s:
+        """Return the answer at once where the service has just been found away, unless the step insists.
+
+        Once that is `AWAY_S` ago one may knock, and the others wait for what it finds: also if all come at one moment.
+        """
+        (until_s, reason), now_s = self._away, self._clock()
+        if step.insist or not reason:
             return None
-        return answers.unreachable(step.request, self._url, reason)
+        if now_s < until_s:
+            return answers.unreachable(step.request, self._url, reason)
+        self._away = (now_s + AWAY_S, reason)
+        return None
 
     def outgoing(self, step: Send[Any]) -> Outgoing:
         """Write a request. Raises ValueError or TypeError for a body that JSON cannot say."""
@@ -67,13 +73,14 @@ class Wire:
         self, step: Send[T], began_s: float, status: int, headers: Mapping[str, str], body: bytes
     ) -> http.Answer[T]:
         """Count an answer, and say what it means."""
+        self._away = (0.0, "")
         self._count(step, began_s, status)
         return answers.classify(step.request, status, headers, body, self._now())
 
     def failed(self, step: Send[T], began_s: float, reason: str, *, is_away: bool) -> http.Answer[T]:
         """Count a request that got no answer; `is_away`: there was nobody to connect to."""
         if is_away:
-            self._away = (self._clock() + AWAY_S, reason)
+            self._away = (self._clock() + AWAY_S, reason or "away")
         self._count(step, began_s, None)
         return answers.unreachable(step.request, self._url, reason)
 
