@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 import requests
+from faces import Blocking
 from multidict import CIMultiDict
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
@@ -284,9 +285,9 @@ def test_a_location_that_is_no_address_is_no_fault_of_the_caller_s() -> None:
         service.client().get_status("j1")
 
 
-def test_hooks_of_a_session_of_one_s_own_are_still_called(face: Face) -> None:
-    if face.name == "awaited":
-        pytest.skip("it is requests that has such hooks")
+@pytest.mark.usefixtures("face")
+@pytest.mark.parametrize("face", [Blocking], indirect=True)  # it is requests that has such hooks
+def test_hooks_of_a_session_of_one_s_own_are_still_called() -> None:
     seen: list[bytes] = []
     service = Service((200, wire(State.RUNNING, 2)))
     client = service.client()
@@ -503,9 +504,9 @@ def test_a_closed_client_says_so() -> None:
             call("j1")
 
 
-def test_a_keyboard_interrupt_leaves_a_wait_at_once(face: Face) -> None:
-    if face.name == "awaited":
-        pytest.skip("it would end the loop; what cancels a task has tests of its own")
+@pytest.mark.usefixtures("face")
+@pytest.mark.parametrize("face", [Blocking], indirect=True)  # it would end a loop, whose tasks have tests of their own
+def test_a_keyboard_interrupt_leaves_a_wait_at_once() -> None:
     service = Service((200, wire(State.RUNNING, 1)))
     client = service.client()
 
