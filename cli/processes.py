@@ -23,10 +23,18 @@ SLACK_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One process: `born_s` is its time of birth as psutil has it, in seconds since 1970."""
+    """One process: `born_s` is its time of birth as psutil has it, in seconds since 1970.
+
+    Raises ValueError for a pid that no process has.
+    """
 
     pid: int
     born_s: float
+
+    def __post_init__(self) -> None:
+        # what stands in another pid namespace, and the kernel, all have the session 0
+        if self.pid <= 0:
+            raise ValueError(f"no process has the pid {self.pid}")
 
     def process(self) -> psutil.Process | None:
         """Return the process if it is still alive."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -145,6 +147,14 @@ def test_another_process_with_the_same_pid_is_not_taken_for_it() -> None:
     assert Mark(os.getpid(), time.time() + 60).process() is None
 
 
-def test_a_process_that_leads_no_session_of_ours_has_no_members() -> None:
-    leader = os.getsid(0)
-    assert members(Mark(leader, 1.0)) == []
+def test_a_session_that_a_later_process_with_the_same_pid_began_has_no_members() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as leader:
+        ours = mark_of(leader.pid)
+        assert [each.pid for each in members(ours)] == [leader.pid]
+        assert members(Mark(leader.pid, ours.born_s - 60)) == []
+        leader.communicate(b"\n")
+
+
+def test_there_is_no_process_0_whose_session_is_everybody_elses() -> None:
+    with pytest.raises(ValueError, match="pid 0"):
+        Mark(0, 1.0)
