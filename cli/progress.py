@@ -49,7 +49,7 @@ class Bars:
 
     def show(self, job: Job) -> None:
         """Move the job's bar."""
-        standing_now = f"[{COLOURS[job.state]}]{escape(standing(job))}[/]"
+        standing_now = f"[{COLOURS.get(job.state, 'white')}]{escape(standing(job))}[/]"
         if job.job_id not in self._tasks:
             self._tasks[job.job_id] = self._progress.add_task(name_of(job), total=1.0, standing=standing_now)
         # a bar that is full stops its clock: only what is completed is full

@@ -86,7 +86,10 @@ def picture(jobs: Sequence[Job], trouble: str, width: int) -> Group:
     for heading in (*[""] * bar, *["TO", "ATTEMPT"] * rest):
         table.add_column(heading, no_wrap=True)
     for job in jobs:
-        cells: list[RenderableType] = [short_name(name_of(job)), Text(standing(job), style=COLOURS[job.state])]
+        cells: list[RenderableType] = [
+            short_name(name_of(job)),
+            Text(standing(job), style=COLOURS.get(job.state, "white")),
+        ]
         if bar:
             cells.append(ProgressBar(total=1.0, completed=job.progress, width=BAR))
         if rest:

@@ -1,13 +1,13 @@
 """A job in words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from contract.job import Job, to_rfc3339
 from contract.states import State
 
-COLOURS: Final = {
+COLOURS: Final[Mapping[str, str]] = {
     State.QUEUED: "white",
     State.RUNNING: "cyan",
     State.COMPLETED: "green",

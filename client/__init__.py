@@ -22,12 +22,12 @@ from contract.errors import (
     RateLimitedError,
     RequestError,
     ServiceUnavailableError,
+    UnknownStateError,
     WaitTimeoutError,
 )
 from contract.job import Eta, Failure, Job, Output, Priority
-from contract.states import Result, State
+from contract.states import ForeignState, ForeignWord, Result, State
 
-from .http import UnknownStateError
 from .many import ManyTimeoutError, NotAllSubmittedError
 from .metrics import JobMetrics, Metrics
 from .once import subscribe
@@ -45,6 +45,8 @@ __all__ = [  # AsyncTranslationClient is there too, for those who have aiohttp
     "Eta",
     "Failure",
     "ForbiddenError",
+    "ForeignState",
+    "ForeignWord",
     "IllegalTransitionError",
     "InvalidFieldsError",
     "Job",

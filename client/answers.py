@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from contract.errors import AuthenticationError, DubqError, RequestError, ServiceUnavailableError, revive
 from contract.job import Job
 
-from .http import Answer, Request, Roads, UnknownStateError
+from .http import Answer, Request, Roads
 
 T = TypeVar("T")
 
@@ -52,8 +52,6 @@ def classify(request: Request[T], status: int, headers: Mapping[str, str], body:
         return Answer(error=error, is_passing=is_passing, retry_after_s=pause_s)
     try:
         return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s)
-    except UnknownStateError as error:
-        return Answer(error=error, is_passing=not error.done, retry_after_s=pause_s)
     except _FOREIGN as error:
         # a proxy's page, or half an answer: no word of the service
         text = f"{request.method} {request.path} was answered {status} with something that dubq does not send: {error}"

@@ -15,29 +15,13 @@ from contract.errors import (
 )
 from contract.ids import is_job_id
 from contract.job import Job
-from contract.states import State
 
 T = TypeVar("T")
 
 MOST_IDS: Final = 1000  # the service reads no more at once
 MOST_IDS_CHARS: Final = 3_800  # gunicorn's request line ends at 4094, and proxies have such limits too
 
-_STATES: Final = frozenset(State)
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
-
-
-class UnknownStateError(DubqError):
-    """The job is in a state that this version of the client does not know; `done` says whether it stays there."""
-
-    code = "unknown_state"
-    title = "The job is in an unknown state"
-
-    def __init__(self, state: str, *, done: bool, job_id: str | None = None) -> None:
-        super().__init__(
-            f"the job {'has ended' if done else 'is'} in the state {state!r}, which this version of dubq does not know",
-            job_id=job_id,
-        )
-        self.state, self.done = state, done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +91,7 @@ def submit(body: Mapping[str, Any], idempotency_key: str | None) -> Request[Job]
     return Request(
         method="POST",
         path="/jobs",
-        read=_read_job,
+        read=Job.from_wire,
         headers={"Idempotency-Key": idempotency_key} if idempotency_key else {},
         body=said,
         job_id=body["job_id"],
@@ -117,12 +101,12 @@ def submit(body: Mapping[str, Any], idempotency_key: str | None) -> Request[Job]
 def read_job(job_id: str, known_seq: int | None = None) -> Request[Job]:
     """Read one job; nothing comes back where it still is as it was at `known_seq`."""
     headers = {} if known_seq is None else {"If-None-Match": f'"{known_seq}"'}
-    return Request(method="GET", path=_path(job_id), read=_read_job, headers=headers, job_id=job_id)
+    return Request(method="GET", path=_path(job_id), read=Job.from_wire, headers=headers, job_id=job_id)
 
 
 def read_single() -> Request[Job]:
     """Read the job of the single-job face, as a whole document. Source: RFC 7240 for `Prefer`."""
-    return Request(method="GET", path="/status", read=_read_job, headers={"Prefer": "return=representation"})
+    return Request(method="GET", path="/status", read=Job.from_wire, headers={"Prefer": "return=representation"})
 
 
 def read_many(job_ids: Iterable[str]) -> Request[tuple[Job, ...]]:
@@ -138,12 +122,12 @@ def list_jobs(state: str | None, target_language: str | None, cursor: str | None
 
 def cancel(job_id: str) -> Request[Job]:
     """Ask a job to stop."""
-    return Request(method="POST", path=_path(job_id) + "/cancel", read=_read_job, job_id=job_id)
+    return Request(method="POST", path=_path(job_id) + "/cancel", read=Job.from_wire, job_id=job_id)
 
 
 def reset(job_id: str) -> Request[Job]:
     """Ask for a finished job to be run again."""
-    return Request(method="POST", path=_path(job_id) + "/reset", read=_read_job, job_id=job_id)
+    return Request(method="POST", path=_path(job_id) + "/reset", read=Job.from_wire, job_id=job_id)
 
 
 def connect() -> Request[Roads]:
@@ -253,16 +237,8 @@ def check_id(job_id: str) -> None:
         raise JobNotFoundError(f"{job_id!r} cannot be a job's id", job_id=job_id)
 
 
-def _read_job(document: Any) -> Job:
-    """Read a job's document. Raises UnknownStateError, or what Job.from_wire does."""
-    state = document["state"]
-    if isinstance(state, str) and state not in _STATES:
-        raise UnknownStateError(state, done=bool(document["done"]), job_id=document["job_id"])
-    return Job.from_wire(document)
-
-
 def _read_jobs(document: Any) -> tuple[Job, ...]:
-    return tuple(_read_job(each) for each in document["jobs"])
+    return tuple(Job.from_wire(each) for each in document["jobs"])
 
 
 def _read_page(document: Any) -> Page:

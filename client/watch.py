@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 
 from contract.backoff import Backoff
-from contract.errors import DubqError, JobCancelledError, JobFailedError
+from contract.errors import DubqError, JobCancelledError, JobFailedError, UnknownStateError
 from contract.job import Job
 from contract.states import State
 
@@ -85,6 +85,8 @@ def verdict(job: Job, *, raise_on_failure: bool) -> Job:
         return job
     if job.state is State.CANCELLED:
         raise JobCancelledError(f"job {job.job_id} was cancelled", job=job)
+    if not isinstance(job.state, State):
+        raise UnknownStateError(f"job {job.job_id} ended in the state {job.state!r}, which is not known here", job=job)
     why = f": {job.error.code}, {job.error.message}" if job.error else ""
     raise JobFailedError(f"job {job.job_id} failed{why}", job=job)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .job import Job
-    from .states import State
+    from .states import ForeignState, State
 
 
 class DubqError(Exception):
@@ -105,7 +105,7 @@ class IllegalTransitionError(RequestError):
     status = 409
     code = "illegal_transition"
     title = "The job's state does not allow this"
-    old: State | None = None
+    old: State | ForeignState | None = None
     new: State | None = None
 
     def __init__(self, job: Job, new: State) -> None:
@@ -212,6 +212,13 @@ class JobCancelledError(DubqError):
 
     code = "job_cancelled"
     title = "The job was cancelled"
+
+
+class UnknownStateError(DubqError):
+    """The job ended in a state that this version of dubq does not know; `job.state` is its word for it."""
+
+    code = "unknown_state"
+    title = "The job ended in an unknown state"
 
 
 class WaitTimeoutError(DubqError, TimeoutError):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-from .states import Result, State
+from .states import ForeignState, ForeignWord, Result, State
 
 STAGES: Final = ("fetch", "transcribe", "translate", "voice", "lipsync", "render")
 """What a translation passes through, in this order."""
@@ -49,11 +49,15 @@ class Eta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One job at one moment; `seq` (1, 2, 3… without gaps) says which. Times are aware, in UTC."""
+    """One job at one moment; `seq` (1, 2, 3… without gaps) says which. Times are aware, in UTC.
+
+    A newer service may have states, results and priorities that this version does not know: they are `ForeignState` and
+    `ForeignWord`, strings that go through all the same questions.
+    """
 
     job_id: str
     client_id: str
-    state: State
+    state: State | ForeignState
     seq: int
     stage: str | None = None
     progress: float = 0.0
@@ -64,7 +68,7 @@ class Job:
     source_language: str | None = None
     target_language: str | None = None
     video_duration_s: float | None = None
-    priority: Priority = Priority.DEFAULT
+    priority: Priority | ForeignWord = Priority.DEFAULT
     metadata: Mapping[str, Any] = field(default_factory=dict)
     callback_url: str | None = None
     output: Output | None = None
@@ -82,7 +86,7 @@ class Job:
         return self.state.is_final
 
     @property
-    def result(self) -> Result:
+    def result(self) -> Result | ForeignWord:
         """The single word of the status API: `pending`, or how the job ended."""
         return self.state.result
 
@@ -92,13 +96,17 @@ class Job:
         return wire | {"result": self.result.value, "done": self.done}
 
     @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        """Read a document; fields that this version does not know are ignored.
+    def from_wire(cls, wire: Mapping[str, Any], *, strict: bool = False) -> Self:
+        """Read a document; fields that this version does not know are ignored, and words that it does not know kept.
 
+        `strict` refuses such words, for whoever goes by the table of moves.
         Raises KeyError, TypeError or ValueError where the document is none, or has a time without an offset.
         """
         known = {name: wire[name] for name in _NAMES if name in wire}
-        return cls(**{name: _from_json(name, value) for name, value in known.items()})
+        job = cls(**{name: _from_json(name, value, wire) for name, value in known.items()})
+        if strict and not (isinstance(job.state, State) and isinstance(job.priority, Priority)):
+            raise ValueError(f"no state or priority of this version: {job.state}, {job.priority}")
+        return job
 
 
 _NAMES: Final = tuple(each.name for each in fields(Job))
@@ -121,8 +129,8 @@ def _aware(moment: datetime) -> datetime:
 def _to_json(value: Any) -> Any:
     if type(value) in _PLAIN:  # most of them, and asking ABCs is slow
         return value
-    if isinstance(value, StrEnum):
-        return value.value
+    if isinstance(value, str):  # the word of an enum, known or foreign
+        return str(value)
     if isinstance(value, datetime):
         return to_rfc3339(value)
     if isinstance(value, (Output, Failure, Eta)):
@@ -130,7 +138,7 @@ def _to_json(value: Any) -> Any:
     return dict(value)
 
 
-def _from_json(name: str, value: Any) -> Any:
+def _from_json(name: str, value: Any, wire: Mapping[str, Any]) -> Any:
     if value is None:
         return None
     if name in _TIMES:
@@ -139,5 +147,27 @@ def _from_json(name: str, value: Any) -> Any:
         part = _PARTS[name]
         return part(**{each.name: value[each.name] for each in fields(part) if each.name in value})
     if name == "state":
-        return State(value)
-    return Priority(value) if name == "priority" else value
+        return _state(value, wire)
+    return _word(Priority, value) if name == "priority" else value
+
+
+W = TypeVar("W", bound=StrEnum)
+
+
+def _word(known: type[W], word: Any) -> W | ForeignWord:
+    """Return the member of a list of words, or the word itself. Raises TypeError for what is none."""
+    if not isinstance(word, str):
+        raise TypeError(f"{word!r} is no word for a {known.__name__}")
+    try:
+        return known(word)
+    except ValueError:
+        return ForeignWord(word)
+
+
+def _state(word: Any, wire: Mapping[str, Any]) -> State | ForeignState:
+    state = _word(State, word)
+    if isinstance(state, State):
+        return state
+    if not isinstance(wire["done"], bool):
+        raise TypeError(f"done has to be true or false, not {wire['done']!r}")
+    return ForeignState(state, wire["done"], _word(Result, wire["result"]))

@@ -76,7 +76,7 @@ _FRESH: dict[str, Any] = {"stage": None, "progress": 0.0, "started_at": None, "o
 
 
 def _move(job: Job, new: State, at: datetime, **changes: Any) -> Job:
-    if new not in NEXT[job.state]:
+    if not isinstance(job.state, State) or new not in NEXT[job.state]:
         raise IllegalTransitionError(job, new)
     if new.is_final:
         changes["finished_at"] = at

@@ -1,10 +1,24 @@
-"""A job's states and the one table of legal moves; everything else about states is computed from it."""
+"""A job's states and the one table of legal moves; everything else about states is computed from it.
+
+A newer service may have words that this version does not know. A reader takes them as they are: `ForeignWord`.
+"""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
+
+
+class ForeignWord(str):
+    """A word that this version does not know, of a list that it does. It prints and compares as that word."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """The word as a plain string, as any member of the list has it."""
+        return str(self)
 
 
 class Result(StrEnum):
@@ -34,6 +48,23 @@ class State(StrEnum):
     def result(self) -> Result:
         """`pending` until the job is final, then the state's own word."""
         return Result(self.value) if self.is_final else Result.PENDING
+
+
+class ForeignState(ForeignWord):
+    """A state that this version does not know; `is_final` and `result` are what the job's document says of it."""
+
+    __slots__ = ("is_final", "result")
+
+    is_final: bool
+    result: Result | ForeignWord
+
+    def __new__(cls, word: str, is_final: bool, result: Result | ForeignWord) -> Self:  # noqa: D102, FBT001 - copied so
+        self = super().__new__(cls, word)
+        self.is_final, self.result = is_final, result
+        return self
+
+    def __getnewargs__(self) -> tuple[str, bool, Result | ForeignWord]:  # type: ignore[override]  # to copy and pickle
+        return str(self), self.is_final, self.result
 
 
 NEXT: Final[Mapping[State, AbstractSet[State]]] = MappingProxyType(

@@ -25,4 +25,4 @@ def read(connection: redis.Redis, client_id: str, *, after: str = "0", count: in
         "list[tuple[bytes, dict[bytes, bytes]]]",
         connection.xrange(keys.feed(client_id), min=f"({after}" if after != "0" else "-", count=count),
     )
-    return [Entry(feed_id.decode(), Job.from_wire(json.loads(values[b"job"]))) for feed_id, values in rows]
+    return [Entry(feed_id.decode(), Job.from_wire(json.loads(values[b"job"]), strict=True)) for feed_id, values in rows]

@@ -3,8 +3,6 @@
 import hashlib
 from typing import Final
 
-from contract.states import State
-
 QUEUED: Final = "dubq:queued"
 """Sorted set: job_id by the time (ms) it was queued; a rank is a position."""
 RUNNING: Final = "dubq:running"
@@ -26,7 +24,7 @@ def record(job_id: str) -> str:
     return f"dubq:job:{job_id}"
 
 
-def listing(client_id: str, state: State | None = None) -> str:
+def listing(client_id: str, state: str | None = None) -> str:
     """Sorted set: a client's jobs (all, or those in one state) by the time (ms) they were made."""
     return f"dubq:jobs:{client_id}" + (f":{state}" if state else "")
 

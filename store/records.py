@@ -58,7 +58,7 @@ class Record:
         if document is None or version is None:
             return None
         try:
-            job = Job.from_wire(json.loads(document))
+            job = Job.from_wire(json.loads(document), strict=True)
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenRecordError(f"not a job document ({error!r}): {document[:200]!r}") from error
         return cls(

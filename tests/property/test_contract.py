@@ -1,14 +1,14 @@
 from datetime import UTC, datetime
 
 from given import a_job
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contract import moves
 from contract.backoff import Backoff
 from contract.errors import IllegalTransitionError
 from contract.job import Failure, Job, Output
-from contract.states import NEXT
+from contract.states import NEXT, State
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 MOVES = st.sampled_from(
@@ -46,6 +46,30 @@ def test_every_history_is_legal_and_without_gaps(history: list[object]) -> None:
         job = new
         assert 0 <= job.progress <= 1
         assert Job.from_wire(job.to_wire()) == job
+
+
+KNOWN = a_job().to_wire()
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(
+    fields=st.dictionaries(st.text().filter(lambda name: name not in KNOWN), JSON),
+    words=st.fixed_dictionaries(
+        {"state": st.text(), "done": st.booleans(), "result": st.text()},
+        optional={"priority": st.text(), "stage": st.text(), "progress": st.floats(0, 1), "seq": st.integers(1)},
+    ),
+)
+def test_a_document_of_any_later_version_is_read_and_what_is_known_is_kept(
+    fields: dict[str, object], words: dict[str, object]
+) -> None:
+    assume(words["state"] not in set(State))  # which of them are final is no document's to say
+    job = Job.from_wire(KNOWN | fields | words)
+    assert (job.state, job.done, job.result) == (words["state"], words["done"], words["result"])
+    assert job.to_wire() == KNOWN | words
+    assert Job.from_wire(job.to_wire()) == job
 
 
 @given(st.lists(st.floats(-1, 2), max_size=20))

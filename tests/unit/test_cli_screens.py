@@ -84,3 +84,9 @@ def test_a_wait_shows_where_each_job_stands_and_the_time(width: int) -> None:
     assert "…" in long
     assert (BAR in long) == (width >= 100)
     assert max(len(short), len(long)) <= width
+
+
+def test_a_state_of_tomorrow_is_shown_as_it_is() -> None:
+    paused = Job.from_wire(QUEUED.to_wire() | {"state": "paused", "done": False, "result": "pending"})
+    assert "paused" in drawn(80, paused)[1]
+    assert "paused" in barred(80, paused)[0]

@@ -134,17 +134,15 @@ def test_a_message_is_a_job() -> None:
     assert answers.job_of_message(json.dumps(DOCUMENT.to_wire()).encode()) == DOCUMENT
 
 
-@pytest.mark.parametrize("done", [True, False])
-def test_a_state_of_tomorrow_is_named_and_is_final_if_the_job_is_done(*, done: bool) -> None:
-    document = DOCUMENT.to_wire() | {"state": "paused", "done": done}
-    answer = classify(200, document)
-    assert isinstance(answer.error, http.UnknownStateError)
-    assert "'paused'" in str(answer.error)
-    assert answer.error.job_id == "j1"
-    assert answer.is_passing is not done
-    assert (
-        answers.job_of_message(json.dumps(document).encode()) is None
-    )  # it may be an old one: the next look will tell
+def test_a_job_in_a_state_of_tomorrow_is_a_job_in_answers_and_in_messages() -> None:
+    document = DOCUMENT.to_wire() | {"state": "paused"}
+    job = classify(200, document).result()
+    assert (job.state, job.done, job.seq) == ("paused", False, 2)
+    assert answers.job_of_message(json.dumps(document).encode()) == job
+
+
+def test_a_state_of_tomorrow_that_does_not_say_whether_it_is_final_is_no_word_of_the_service() -> None:
+    assert classify(200, DOCUMENT.to_wire() | {"state": "paused", "done": "?"}).is_passing
 
 
 def test_a_body_that_is_nested_too_deep_is_no_word_of_the_service() -> None:

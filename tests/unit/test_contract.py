@@ -1,3 +1,7 @@
+import copy
+import json
+import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import RFC_4122
@@ -20,7 +24,7 @@ from contract.errors import (
 from contract.ids import is_job_id, uuid7
 from contract.job import Eta, Failure, Job, Output
 from contract.settings import Environment, number, one_of
-from contract.states import NEXT, Result, State, diagram
+from contract.states import NEXT, ForeignState, Result, State, diagram
 
 LATER = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
 
@@ -49,6 +53,42 @@ def test_the_document_has_the_fields_of_the_contract() -> None:
 def test_a_reader_ignores_fields_it_does_not_know() -> None:
     wire = a_job().to_wire() | {"mood": "good", "eta": {"p10_s": 1, "p50_s": 2, "p90_s": 3, "p99_s": 4}}
     assert Job.from_wire(wire).eta == Eta(p10_s=1, p50_s=2, p90_s=3)
+
+
+TOMORROW = {"state": "paused", "done": False, "result": "pending", "priority": "express", "stage": "mixing"}
+
+
+def test_a_word_of_tomorrow_prints_and_compares_as_itself() -> None:
+    job = Job.from_wire(a_job().to_wire() | TOMORROW)
+    assert (job.state, job.priority, job.stage) == ("paused", "express", "mixing")
+    assert (f"{job.state} {job.priority}", job.state.value) == ("paused express", "paused")
+    assert (job.done, job.result) == (False, Result.PENDING)
+    assert {"paused": 1}[job.state] == 1
+    assert json.dumps(job.to_wire()) == json.dumps(a_job().to_wire() | TOMORROW)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda job: pickle.loads(pickle.dumps(job))])  # noqa: S301
+def test_a_job_in_a_state_of_tomorrow_can_be_copied_and_pickled(again: Callable[[Job], Job]) -> None:
+    state = again(Job.from_wire(a_job().to_wire() | {"state": "refused", "done": True, "result": "refused"})).state
+    assert isinstance(state, ForeignState)
+    assert (state, state.is_final, state.result) == ("refused", True, "refused")
+
+
+@pytest.mark.parametrize("word", [{"state": "paused"}, {"priority": "express"}])
+def test_whoever_goes_by_the_table_refuses_words_of_tomorrow(word: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(word.values()))):
+        Job.from_wire(a_job().to_wire() | word, strict=True)
+
+
+@pytest.mark.parametrize("words", [{"state": 1}, {"state": "paused", "done": 1}, {"priority": None, "state": []}])
+def test_what_is_no_word_at_all_is_no_document(words: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        Job.from_wire(a_job().to_wire() | words)
+
+
+def test_no_move_is_known_for_a_job_in_a_state_of_tomorrow() -> None:
+    with pytest.raises(IllegalTransitionError):
+        moves.cancel(Job.from_wire(a_job().to_wire() | TOMORROW), LATER)
 
 
 def test_times_are_rfc_3339_in_utc_with_milliseconds() -> None:

@@ -8,6 +8,7 @@ import redis
 from given import Clock, a_job
 
 from contract.errors import (
+    BrokenRecordError,
     IllegalTransitionError,
     InvalidFieldsError,
     JobExistsError,
@@ -293,3 +294,13 @@ def test_the_ledger_refuses_what_was_decided_on_old_grounds(ledger: Ledger, jobs
     run.advance("fetch", 0.1)
     with pytest.raises(StaleWriteError):
         ledger.ask_to_cancel(stale)
+
+
+def test_the_service_itself_refuses_a_state_that_it_cannot_have_written(
+    connection: redis.Redis, jobs: JobStore
+) -> None:
+    made(jobs)
+    document = json.dumps(a_job().to_wire() | {"state": "paused", "done": False})
+    connection.hset(keys.record("j1"), "document", document)
+    with pytest.raises(BrokenRecordError, match="paused"):
+        jobs.read("j1", "default")
