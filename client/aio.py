@@ -169,7 +169,7 @@ class AsyncTranslationClient:
     async def reset(self, job_id: str) -> Job:
         """Run a finished job again from the start. Raises IllegalTransitionError while it is pending."""
         job = await self._call(http.reset(job_id))
-        self.metrics.forget_knowing(job_id)
+        self.metrics.forget_knowing(job.job_id)
         return job
 
     async def wait(
@@ -186,7 +186,7 @@ class AsyncTranslationClient:
 
         `on_update` is called in this thread with the job as it is now, and with every change that is seen.
         """
-        plan = self._desk.waiting(
+        ids, plan = self._desk.waiting(
             job_id,
             Push.IF_OFFERED,
             timeout=timeout,
@@ -194,7 +194,7 @@ class AsyncTranslationClient:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return await finish(self._run(plan, (job_id,)), on_update)
+        return await finish(self._run(plan, ids), on_update)
 
     async def subscribe(
         self,
@@ -210,7 +210,7 @@ class AsyncTranslationClient:
 
         Raises NoPushError where there is no Redis to be told by.
         """
-        plan = self._desk.waiting(
+        ids, plan = self._desk.waiting(
             job_id,
             Push.ALWAYS,
             timeout=timeout,
@@ -218,7 +218,7 @@ class AsyncTranslationClient:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return await finish(self._run(plan, (job_id,)), on_update)
+        return await finish(self._run(plan, ids), on_update)
 
     async def poll_status(
         self,
@@ -231,7 +231,7 @@ class AsyncTranslationClient:
         raise_on_failure: bool = True,
     ) -> Job:
         """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
-        plan = self._desk.waiting(
+        _, plan = self._desk.waiting(
             job_id,
             Push.NEVER,
             timeout=timeout,
@@ -248,8 +248,8 @@ class AsyncTranslationClient:
 
         Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
         """
-        plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
-        return told(self._run(plan, (job_id,)))
+        ids, plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
+        return told(self._run(plan, ids))
 
     async def wait_all(
         self,

@@ -113,17 +113,18 @@ class Desk:
         request_timeout: float | None,
         on_timeout: OnTimeout = "raise",
         raise_on_failure: bool = False,
-    ) -> Plan[Job]:
-        """Plan the wait for one job, which begins now."""
+    ) -> tuple[tuple[str, ...], Plan[Job]]:
+        """Return the id, if there is one, and the plan of the wait for one job, which begins now."""
+        ids = () if job_id is None else (http.job_id_of(job_id),)
         terms = Terms(
-            job_id=job_id,
+            job_id=ids[0] if ids else None,
             push=push,
             timeout_s=timeout,
             request_timeout_s=self.request_timeout_s if request_timeout is None else request_timeout,
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return wait(terms, self.clock(), self.chance)
+        return ids, wait(terms, self.clock(), self.chance)
 
     def waiting_for_all(
         self,
@@ -138,9 +139,8 @@ class Desk:
 
         Raises TypeError for a string, which is one id and not many.
         """
-        http.check_many(job_ids)
         terms = ManyTerms(
-            job_ids=tuple(dict.fromkeys(job_ids)),
+            job_ids=tuple(dict.fromkeys(http.job_ids_of(job_ids))),
             push=Push.IF_OFFERED,
             timeout_s=timeout,
             request_timeout_s=self.request_timeout_s if request_timeout is None else request_timeout,

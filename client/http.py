@@ -15,6 +15,7 @@ from contract.errors import (
 )
 from contract.ids import is_job_id
 from contract.job import Job
+from contract.resume import parse
 
 T = TypeVar("T")
 
@@ -100,6 +101,7 @@ def submit(body: Mapping[str, Any], idempotency_key: str | None) -> Request[Job]
 
 def read_job(job_id: str, known_seq: int | None = None) -> Request[Job]:
     """Read one job; nothing comes back where it still is as it was at `known_seq`."""
+    job_id = job_id_of(job_id)
     headers = {} if known_seq is None else {"If-None-Match": f'"{known_seq}"'}
     return Request(method="GET", path=_path(job_id), read=Job.from_wire, headers=headers, job_id=job_id)
 
@@ -122,11 +124,13 @@ def list_jobs(state: str | None, target_language: str | None, cursor: str | None
 
 def cancel(job_id: str) -> Request[Job]:
     """Ask a job to stop."""
+    job_id = job_id_of(job_id)
     return Request(method="POST", path=_path(job_id) + "/cancel", read=Job.from_wire, job_id=job_id)
 
 
 def reset(job_id: str) -> Request[Job]:
     """Ask for a finished job to be run again."""
+    job_id = job_id_of(job_id)
     return Request(method="POST", path=_path(job_id) + "/reset", read=Job.from_wire, job_id=job_id)
 
 
@@ -141,15 +145,10 @@ def channel(client_id: str, job_id: str) -> str:
 
 
 def chunks(job_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Cut ids into as many as one request can name. Raises JobNotFoundError for what cannot be a job's id.
-
-    Raises TypeError for a string, which is one id and not many.
-    """
-    check_many(job_ids)
+    """Cut ids into as many as one request can name. Raises as `job_ids_of` does."""
     chunk: list[str] = []
     chars = 0
-    for job_id in job_ids:
-        check_id(job_id)
+    for job_id in job_ids_of(job_ids):
         if chunk and (len(chunk) == MOST_IDS or chars + len(job_id) + 1 > MOST_IDS_CHARS):
             yield chunk
             chunk, chars = [], 0
@@ -162,10 +161,21 @@ def chunks(job_ids: Iterable[str]) -> Iterator[list[str]]:
 # What can be sent.
 
 
-def check_many(job_ids: Iterable[str]) -> None:
-    """Raise TypeError for a string, which is one id and not many."""
-    if isinstance(job_ids, str):
-        raise TypeError(f"job_ids has to be several ids, not one string: [{job_ids!r}]")
+def job_id_of(text: str) -> str:
+    """Return the id that an id or a resume token names.
+
+    Raises ResumeTokenError for a token of another version, JobNotFoundError for what cannot name a job.
+    """
+    job_id = parse(text)
+    check_id(job_id)
+    return job_id
+
+
+def job_ids_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids that ids or resume tokens name. Raises TypeError for a string, which is one and not many."""
+    if isinstance(texts, str):
+        raise TypeError(f"job_ids has to be several ids, not one string: [{texts!r}]")
+    return tuple(map(job_id_of, texts))
 
 
 def check_url(url: str) -> None:
@@ -227,7 +237,6 @@ def _check_json(body: Mapping[str, Any]) -> None:
 
 
 def _path(job_id: str) -> str:
-    check_id(job_id)
     return f"/jobs/{quote(job_id, safe='')}"
 
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class TranslationClient:
-    """Submits translation jobs and waits for them. May be shared by any number of threads.
+    """Submits translation jobs and waits for them. May be shared by any number of threads. Ids may be resume tokens.
 
     `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to what the service says (`GET /connect`).
     `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four are
@@ -174,7 +174,7 @@ class TranslationClient:
     def reset(self, job_id: str) -> Job:
         """Run a finished job again from the start. Raises IllegalTransitionError while it is pending."""
         job = self._call(http.reset(job_id))
-        self.metrics.forget_knowing(job_id)
+        self.metrics.forget_knowing(job.job_id)
         return job
 
     def wait(
@@ -191,7 +191,7 @@ class TranslationClient:
 
         `on_update` is called in this thread with the job as it is now, and with every change that is seen.
         """
-        plan = self._desk.waiting(
+        ids, plan = self._desk.waiting(
             job_id,
             Push.IF_OFFERED,
             timeout=timeout,
@@ -199,7 +199,7 @@ class TranslationClient:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return finish(self._run(plan, (job_id,)), on_update)
+        return finish(self._run(plan, ids), on_update)
 
     def subscribe(
         self,
@@ -215,7 +215,7 @@ class TranslationClient:
 
         Raises NoPushError where there is no Redis to be told by.
         """
-        plan = self._desk.waiting(
+        ids, plan = self._desk.waiting(
             job_id,
             Push.ALWAYS,
             timeout=timeout,
@@ -223,7 +223,7 @@ class TranslationClient:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
         )
-        return finish(self._run(plan, (job_id,)), on_update)
+        return finish(self._run(plan, ids), on_update)
 
     def poll_status(
         self,
@@ -236,7 +236,7 @@ class TranslationClient:
         raise_on_failure: bool = True,
     ) -> Job:
         """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
-        plan = self._desk.waiting(
+        _, plan = self._desk.waiting(
             job_id,
             Push.NEVER,
             timeout=timeout,
@@ -253,8 +253,8 @@ class TranslationClient:
 
         Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
         """
-        plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
-        return self._run(plan, (job_id,))
+        ids, plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
+        return self._run(plan, ids)
 
     def wait_all(
         self,

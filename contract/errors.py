@@ -41,6 +41,13 @@ class SettingsError(DubqError):
         self.problems = tuple(problems)
 
 
+class ResumeTokenError(DubqError, ValueError):
+    """The resume token is of a version that this one does not know; the job that it names goes on."""
+
+    code = "bad_resume_token"
+    title = "The resume token cannot be read"
+
+
 # Requests that are refused. Nothing was changed.
 
 

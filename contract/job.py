@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self, TypeVar
 
+from .resume import token
 from .states import ForeignState, ForeignWord, Result, State
 
 STAGES: Final = ("fetch", "transcribe", "translate", "voice", "lipsync", "render")
@@ -89,6 +90,11 @@ class Job:
     def result(self) -> Result | ForeignWord:
         """The single word of the status API: `pending`, or how the job ended."""
         return self.state.result
+
+    @property
+    def resume_token(self) -> str:
+        """What another process can wait on with, wherever a `job_id` is asked for: short, without secrets."""
+        return token(self.job_id)
 
     def to_wire(self) -> dict[str, Any]:
         """Return the document as JSON types, with `result` and `done` computed."""

@@ -162,10 +162,13 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def test_a_pushed_wait_costs_one_look_and_knows_at_once(face: Face, service: Service, pool: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("named", ["j1", "dubq1.j1"])
+def test_a_pushed_wait_costs_one_look_and_knows_at_once(
+    face: Face, service: Service, pool: ThreadPoolExecutor, named: str
+) -> None:
     service.add()
     with face.connect(service.url) as client:
-        done = pool.submit(client.subscribe, "j1")
+        done = pool.submit(client.subscribe, named)
         eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j1") == 1)
         service.end()
         assert done.result(5).state is State.COMPLETED

@@ -1,12 +1,15 @@
+import shlex
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from given import a_job
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contract import moves
+from contract import moves, resume
 from contract.backoff import Backoff
 from contract.errors import IllegalTransitionError
+from contract.ids import JOB_ID, is_job_id
 from contract.job import Failure, Job, Output
 from contract.states import NEXT, State
 
@@ -93,3 +96,17 @@ def test_a_pause_is_in_the_upper_half_of_its_step(
     backoff = Backoff(first_s=first_s, factor=factor, cap_s=cap_s)
     step_s = min(cap_s, first_s * factor ** min(attempt - 1, 64))
     assert step_s / 2 <= backoff.pause_s(attempt, chance) <= step_s
+
+
+@given(st.from_regex(JOB_ID, fullmatch=True))
+def test_a_token_names_its_job_is_no_id_itself_and_needs_no_quotes(job_id: str) -> None:
+    token = resume.token(job_id)
+    assert (resume.parse(token), resume.parse(job_id)) == (job_id, job_id)
+    assert not is_job_id(token)
+    assert shlex.quote(token) == quote(token, safe="") == token
+
+
+@given(st.text())
+def test_what_is_no_token_stands_for_itself(text: str) -> None:
+    assume(not text.startswith("dubq"))
+    assert resume.parse(text) == text

@@ -23,6 +23,7 @@ from contract.errors import (
     AuthenticationError,
     JobNotFoundError,
     RequestError,
+    ResumeTokenError,
     ServiceUnavailableError,
     WaitTimeoutError,
 )
@@ -30,7 +31,7 @@ from contract.job import Job
 from contract.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from faces import Face
 
@@ -547,6 +548,49 @@ def test_a_keyboard_interrupt_leaves_a_wait_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         client.poll_status("j1", on_update=interrupt)
     assert len(service.seen) == 1
+
+
+# A resume token in the place of an id.
+
+ONE: dict[str, Callable[[Any, str], object]] = {
+    "get_status": lambda client, job_id: client.get_status(job_id),
+    "cancel": lambda client, job_id: client.cancel(job_id),
+    "reset": lambda client, job_id: client.reset(job_id),
+    "wait": lambda client, job_id: client.wait(job_id),
+    "poll_status": lambda client, job_id: client.poll_status(job_id),
+    "events": lambda client, job_id: list(client.events(job_id)),
+    "get_statuses": lambda client, job_id: client.get_statuses([job_id]),
+    "wait_all": lambda client, job_id: client.wait_all([job_id]),
+    "as_completed": lambda client, job_id: list(client.as_completed([job_id])),
+}
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_a_token_does_whatever_its_id_does(name: str) -> None:
+    job = wire(State.COMPLETED, 3)
+    asked, outcomes = [], []
+    for named in ("j1", Job.from_wire(job).resume_token):
+        # one answer for whatever is asked: a job, a list of jobs, no way to Redis
+        service = Service((200, job | {"jobs": [job], "redis": None}))
+        client = service.client()
+        outcomes.append((ONE[name](client, named), client.metrics.jobs))
+        asked.append(service.urls())
+    assert asked[0] == asked[1]
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_a_token_of_another_version_is_refused_before_anything_is_sent(name: str) -> None:
+    service = Service((200, {}))
+    with pytest.raises(ResumeTokenError, match="of version 2"):
+        ONE[name](service.client(), "dubq2.j1")
+    assert service.seen == []
+
+
+def test_many_are_named_by_their_ids_whichever_way_they_were_asked_for() -> None:
+    job = wire(State.COMPLETED, 3)
+    service = Service((200, {"client_id": "acme", "redis": None}), (200, {"jobs": [job]}))
+    assert list(service.client().wait_all(["j1", "dubq1.j1"])) == ["j1"]
 
 
 # Many at once.

@@ -9,13 +9,14 @@ from uuid import RFC_4122
 import pytest
 from given import START, a_job
 
-from contract import moves
+from contract import moves, resume
 from contract.errors import (
     DubqError,
     IllegalTransitionError,
     InvalidFieldsError,
     JobExistsError,
     RequestError,
+    ResumeTokenError,
     ServiceUnavailableError,
     SettingsError,
     by_code,
@@ -197,3 +198,17 @@ def test_start_is_the_only_way_into_running() -> None:
         moves.start(running, START)
     with pytest.raises(IllegalTransitionError):
         moves.advance(a_job(), START, stage="fetch", progress=0.1)
+
+
+def test_a_job_says_what_to_resume_by() -> None:
+    assert a_job("talk-es").resume_token == resume.token("talk-es")
+    assert resume.token("talk-es") == "dubq1.talk-es"
+    assert resume.parse("dubq1.talk-es") == "talk-es"
+
+
+@pytest.mark.parametrize("token", ["dubq2.talk-es", "dubq01.talk-es", "dubq99999999999999999999.{}"])
+def test_a_token_of_another_version_is_refused_by_its_number(token: str) -> None:
+    with pytest.raises(ResumeTokenError, match=r"is a resume token of version \d+, and this dubq knows version 1"):
+        resume.parse(token)
+    with pytest.raises(ValueError, match="version"):
+        resume.parse(token)
