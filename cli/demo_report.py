@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any, Final
 
 from client import JobMetrics
+from client.summary import duration
 from contract.job import Job
 from contract.states import State
 
@@ -73,7 +74,7 @@ def words(rows: Sequence[Row]) -> str:
 
 def _moral(metrics: Sequence[JobMetrics]) -> str:
     mean_requests = sum(each.requests for each in metrics) / len(metrics)
-    delay = _duration(_median_delay_s(metrics))
+    delay = duration(_median_delay_s(metrics))
     return f"known {delay} after the end (median), {mean_requests:.1f} requests per job (mean)"
 
 
@@ -87,16 +88,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.act.language,
         end,
         str(told.requests),
-        _duration(told.knowing_delay_s),
+        duration(told.knowing_delay_s),
         str(asking.requests),
-        _duration(asking.knowing_delay_s),
+        duration(asking.knowing_delay_s),
     )
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def _median_delay_s(all_metrics: Iterable[JobMetrics]) -> float | None:

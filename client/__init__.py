@@ -30,9 +30,10 @@ from contract.job import Eta, Failure, Job, Output, Priority
 from contract.states import ForeignState, ForeignWord, Result, State
 
 from .many import ManyTimeoutError, NotAllSubmittedError
-from .metrics import JobMetrics, Metrics
+from .metrics import Metrics
 from .once import subscribe
 from .roads import ClientClosedError
+from .summary import JobMetrics, Summary
 from .sync import TranslationClient
 from .watch import NoPushError
 
@@ -68,6 +69,7 @@ __all__ = [  # AsyncTranslationClient is there too, for those who have aiohttp
     "ResumeTokenError",
     "ServiceUnavailableError",
     "State",
+    "Summary",
     "TranslationClient",
     "UnknownStateError",
     "WaitTimeoutError",

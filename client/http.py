@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import IPv6Address
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
@@ -25,10 +26,30 @@ MOST_IDS_CHARS: Final = 3_800  # gunicorn's request line ends at 4094, and proxi
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
+class Kind(StrEnum):
+    """What a request is for, as it is counted."""
+
+    SUBMIT = "submit"
+    READ = "read"
+    READ_MANY = "read_many"
+    LIST = "list"
+    CANCEL = "cancel"
+    RESET = "reset"
+    CONNECT = "connect"
+    LONG_POLL = "long_poll"
+    EVENTS = "events"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the service answers when there is news: how long that takes says nothing about the service."""
+        return self in {Kind.LONG_POLL, Kind.EVENTS}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Generic[T]):
-    """One request, and how its answer is read. `job_id` is the job it is counted for."""
+    """One request, and how its answer is read. `job_id` is the job it is counted for, `kind` what as."""
 
+    kind: Kind
     method: str
     path: str
     read: Callable[[Any], T]  # from the JSON of a 2xx answer; KeyError, TypeError or ValueError where it is not that
@@ -90,6 +111,7 @@ def submit(body: Mapping[str, Any], idempotency_key: str | None) -> Request[Job]
     if idempotency_key:
         _check_visible("idempotency_key", idempotency_key)
     return Request(
+        kind=Kind.SUBMIT,
         method="POST",
         path="/jobs",
         read=Job.from_wire,
@@ -103,40 +125,44 @@ def read_job(job_id: str, known_seq: int | None = None) -> Request[Job]:
     """Read one job; nothing comes back where it still is as it was at `known_seq`."""
     job_id = job_id_of(job_id)
     headers = {} if known_seq is None else {"If-None-Match": f'"{known_seq}"'}
-    return Request(method="GET", path=_path(job_id), read=Job.from_wire, headers=headers, job_id=job_id)
+    return Request(kind=Kind.READ, method="GET", path=_path(job_id), read=Job.from_wire, headers=headers, job_id=job_id)
 
 
 def read_single() -> Request[Job]:
     """Read the job of the single-job face, as a whole document. Source: RFC 7240 for `Prefer`."""
-    return Request(method="GET", path="/status", read=Job.from_wire, headers={"Prefer": "return=representation"})
+    return Request(
+        kind=Kind.READ, method="GET", path="/status", read=Job.from_wire, headers={"Prefer": "return=representation"}
+    )
 
 
 def read_many(job_ids: Iterable[str]) -> Request[tuple[Job, ...]]:
     """Read several jobs; those that do not exist are left out."""
-    return Request(method="GET", path="/jobs", read=_read_jobs, params={"ids": ",".join(job_ids)})
+    return Request(kind=Kind.READ_MANY, method="GET", path="/jobs", read=_read_jobs, params={"ids": ",".join(job_ids)})
 
 
 def list_jobs(state: str | None, target_language: str | None, cursor: str | None) -> Request[Page]:
     """Read the page of the caller's jobs that begins at `cursor`, newest first."""
     params = {"state": state, "target_language": target_language, "cursor": cursor}
-    return Request(method="GET", path="/jobs", read=_read_page, params={k: v for k, v in params.items() if v})
+    return Request(
+        kind=Kind.LIST, method="GET", path="/jobs", read=_read_page, params={k: v for k, v in params.items() if v}
+    )
 
 
 def cancel(job_id: str) -> Request[Job]:
     """Ask a job to stop."""
     job_id = job_id_of(job_id)
-    return Request(method="POST", path=_path(job_id) + "/cancel", read=Job.from_wire, job_id=job_id)
+    return Request(kind=Kind.CANCEL, method="POST", path=_path(job_id) + "/cancel", read=Job.from_wire, job_id=job_id)
 
 
 def reset(job_id: str) -> Request[Job]:
     """Ask for a finished job to be run again."""
     job_id = job_id_of(job_id)
-    return Request(method="POST", path=_path(job_id) + "/reset", read=Job.from_wire, job_id=job_id)
+    return Request(kind=Kind.RESET, method="POST", path=_path(job_id) + "/reset", read=Job.from_wire, job_id=job_id)
 
 
 def connect() -> Request[Roads]:
     """Ask which roads this caller can use."""
-    return Request(method="GET", path="/connect", read=_read_roads)
+    return Request(kind=Kind.CONNECT, method="GET", path="/connect", read=_read_roads)
 
 
 def channel(client_id: str, job_id: str) -> str:

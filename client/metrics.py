@@ -1,40 +1,43 @@
 """What a client's work has cost, counted as it happens; safe to read and write from any thread."""
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from contract.job import Job
 
+from .histogram import Histogram
+from .http import Kind
+from .summary import JobMetrics, Summary
+
 MOST_JOBS: Final = 10_000  # a client may live for months: the oldest are forgotten
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobMetrics:
-    """One job's share: its HTTP requests, and the seconds from its end to a wait's knowing (None: not known yet)."""
-
-    requests: int = 0
-    knowing_delay_s: float | None = None
-
-
 class Metrics:
-    """Counts of one client since it was made."""
+    """Counts of one client since it was made; `print(client.metrics.summary())` shows all of them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests = self._retries = self._messages = 0
-        self._answers = self._successes = 0
-        self._response_s = 0.0
+        self._kinds: Counter[Kind] = Counter()
+        self._retries = self._messages = self._successes = 0
+        self._responses, self._held, self._knowing = Histogram(), Histogram(), Histogram()
         self._jobs: OrderedDict[str, JobMetrics] = OrderedDict()
 
     @property
     def requests(self) -> int:
         """HTTP requests that were sent, whatever came of them."""
-        return self._requests
+        with self._lock:
+            return self._kinds.total()
+
+    @property
+    def requests_by_kind(self) -> Mapping[str, int]:
+        """The same, by what each was for, as in `submit`, `read` and `read_many`."""
+        with self._lock:
+            return _by_name(self._kinds)
 
     @property
     def retries(self) -> int:
@@ -43,20 +46,26 @@ class Metrics:
 
     @property
     def messages(self) -> int:
-        """Messages that Redis has pushed."""
+        """Messages that were pushed."""
         return self._messages
 
     @property
     def mean_response_s(self) -> float:
-        """Mean seconds to an answer, of the requests that got one; 0.0 before the first."""
+        """Mean seconds to an answer, of the requests that got one and were not held; 0.0 before the first."""
         with self._lock:
-            return self._response_s / self._answers if self._answers else 0.0
+            return self._responses.mean_s
+
+    @property
+    def p95_response_s(self) -> float:
+        """What 95 % of those answers did not take longer than, in seconds, within 2.5 %; 0.0 before the first."""
+        with self._lock:
+            return self._responses.quantile_s(0.95)
 
     @property
     def success_rate(self) -> float:
         """Share of the requests that were answered below 400; 1.0 before the first."""
         with self._lock:
-            return self._successes / self._requests if self._requests else 1.0
+            return self._success_rate()
 
     @property
     def jobs(self) -> Mapping[str, JobMetrics]:
@@ -64,14 +73,34 @@ class Metrics:
         with self._lock:
             return MappingProxyType(dict(self._jobs))
 
-    def count_request(self, job_id: str | None, *, is_retry: bool, took_s: float, status: int | None) -> None:
+    def summary(self) -> Summary:
+        """Return all figures as they are now."""
+        with self._lock:
+            return Summary(
+                requests=self._kinds.total(),
+                requests_by_kind=_by_name(self._kinds),
+                retries=self._retries,
+                messages=self._messages,
+                success_rate=self._success_rate(),
+                mean_response_s=self._responses.mean_s,
+                p95_response_s=self._responses.quantile_s(0.95),
+                held=self._held.count,
+                mean_held_s=self._held.mean_s,
+                known=self._knowing.count,
+                mean_knowing_delay_s=self._knowing.mean_s,
+                p95_knowing_delay_s=self._knowing.quantile_s(0.95),
+                jobs=dict(self._jobs),
+            )
+
+    def count_request(
+        self, kind: Kind, job_id: str | None, *, is_retry: bool, took_s: float, status: int | None
+    ) -> None:
         """Count one request; `status` is None where no answer came."""
         with self._lock:
-            self._requests += 1
+            self._kinds[kind] += 1
             self._retries += is_retry
             if status is not None:
-                self._answers += 1
-                self._response_s += took_s
+                (self._held if kind.is_held else self._responses).add(took_s)
                 self._successes += status < 400  # noqa: PLR2004 - HTTP's own border
             if job_id is not None:
                 share = self._share(job_id)
@@ -90,12 +119,17 @@ class Metrics:
             share = self._share(job.job_id)
             if share.knowing_delay_s is None:
                 delay_s = (now - job.finished_at).total_seconds()
+                self._knowing.add(delay_s)
                 self._jobs[job.job_id] = replace(share, knowing_delay_s=delay_s)
 
     def forget_knowing(self, job_id: str) -> None:
         """The job begins again: its next end is news."""
         with self._lock:
             self._jobs[job_id] = replace(self._share(job_id), knowing_delay_s=None)
+
+    def _success_rate(self) -> float:
+        """Return the rate; the lock is held."""
+        return self._successes / self._kinds.total() if self._kinds else 1.0
 
     def _share(self, job_id: str) -> JobMetrics:
         """Return the job's share, made if need be; the lock is held."""
@@ -104,3 +138,7 @@ class Metrics:
         if len(self._jobs) > MOST_JOBS:
             self._jobs.popitem(last=False)
         return share
+
+
+def _by_name(kinds: Mapping[Kind, int]) -> dict[str, int]:
+    return {kind.value: count for kind, count in kinds.items()}

@@ -86,7 +86,8 @@ class Wire:
 
     def _count(self, step: Send[Any], began_s: float, status: int | None) -> None:
         took_s = self._clock() - began_s
-        self._metrics.count_request(step.request.job_id, is_retry=step.is_retry, took_s=took_s, status=status)
+        request = step.request
+        self._metrics.count_request(request.kind, request.job_id, is_retry=step.is_retry, took_s=took_s, status=status)
 
 
 def first_words(error: BaseException) -> str:
