@@ -14,7 +14,7 @@ from .metrics import Metrics
 from .steps import Line
 from .watch import NoPushError
 
-NO_REDIS_PACKAGE: Final = "being told by Redis needs the package redis: pip install redis"
+NO_REDIS_PACKAGE: Final = "being told by Redis needs the package redis: pip install 'dubq[push]'"
 NO_ROAD: Final = "this service tells nobody by Redis: use client.wait or client.poll_status, or give redis_url"
 
 

@@ -466,7 +466,7 @@ def test_wait_polls_where_the_package_redis_is_missing(monkeypatch: pytest.Monke
         monkeypatch.setattr(f"client.{module}.has_redis", lambda: False)
     client = Service((200, wire(State.COMPLETED, 2))).client()
     assert client.wait("j1").done
-    with pytest.raises(NoPushError, match="pip install redis"):
+    with pytest.raises(NoPushError, match=r"pip install .dubq\[push\]."):
         client.subscribe("j1")
 
 
