@@ -44,8 +44,8 @@ compose-test: env  ## try docker-compose.yml on a real Docker engine
 	$(BIN)/python -m pytest tests/compose
 
 lock: env  ## pin every dependency again, with hashes and without naming an index
-	$(BIN)/pip-compile $(LOCK) -o requirements/runtime.txt pyproject.toml
-	$(BIN)/pip-compile $(LOCK) --extra dev --all-build-deps -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --extra service -o requirements/runtime.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --extra dev --extra service --all-build-deps -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --only-build-deps --build-deps-for wheel -c requirements/dev.txt -o requirements/build.txt pyproject.toml
 
 LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \

@@ -5,11 +5,22 @@ import errno
 import os
 import sys
 from importlib import import_module
-from typing import Any, Final
-
-import click
+from typing import Any, Final, NoReturn
 
 from .exits import Exit
+
+
+def lack(error: ModuleNotFoundError) -> NoReturn:
+    """End because a package is missing: whoever installed the client alone has none of the command line's."""
+    package = (error.name or str(error)).partition(".")[0]
+    sys.stderr.write(f"dubq: the command line needs the package {package}: pip install 'dubq[service]'\n")
+    raise SystemExit(Exit.USAGE) from None
+
+
+try:
+    import click
+except ModuleNotFoundError as error:
+    lack(error)
 
 UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
@@ -69,6 +80,8 @@ def main(*args: Any, **extra: Any) -> Any:
     """Run the command line."""
     try:
         return dubq(*args, prog_name="dubq", **extra)
+    except ModuleNotFoundError as error:
+        lack(error)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
