@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env demo test test-fast check format bench compose-test lock clean
+.PHONY: help env demo test test-fast check format docs bench compose-test lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
@@ -36,6 +36,9 @@ check: env  ## format, lint, types, and who may import whom
 format: env  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: env  ## make docs/reference/client.md of the docstrings again
+	$(BIN)/python docs/reference/build.py
 
 bench: env  ## print the figures of docs/benchmarks.md again
 	$(BIN)/python -m benchmarks

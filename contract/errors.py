@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class DubqError(Exception):
-    """Root of every error that dubq raises on purpose."""
+    """Root of every error that dubq raises on purpose; `job_id` and `job` say of which job, and what is known of it."""
 
     code: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
