@@ -12,9 +12,9 @@ from typing import Final, Self
 from client import JobMetrics, TranslationClient
 from client.driver import drive, finish
 from client.http import Answer
+from client.patience import Push
 from client.steps import Pause, Reply, Send, Step
 from client.waiting import Terms, wait
-from client.watch import Push
 from contract.job import Job, Output
 from contract.states import State
 from store.ledger import Ledger

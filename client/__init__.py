@@ -29,13 +29,14 @@ from contract.errors import (
 from contract.job import Eta, Failure, Job, Output, Priority
 from contract.states import ForeignState, ForeignWord, Result, State
 
+from .ladder import Road
 from .many import ManyTimeoutError, NotAllSubmittedError
 from .metrics import Metrics
 from .once import subscribe
+from .patience import NoPushError
 from .roads import ClientClosedError
 from .summary import JobMetrics, Summary
 from .sync import TranslationClient
-from .watch import NoPushError
 
 if TYPE_CHECKING:
     from .aio import AsyncTranslationClient as AsyncTranslationClient
@@ -67,6 +68,7 @@ __all__ = [  # AsyncTranslationClient is there too, for those who have aiohttp
     "RequestError",
     "Result",
     "ResumeTokenError",
+    "Road",
     "ServiceUnavailableError",
     "State",
     "Summary",

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -13,15 +13,17 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
-from .aio_driver import AsyncMeans, AsyncRoad, each_in_a_task, finish, pause, run, told
+from .aio_driver import AsyncMeans, AsyncWay, each_in_a_task, finish, pause
 from .aio_listener import AsyncListener
 from .aio_transport import AsyncTransport
-from .desk import SUBMIT_TIMEOUT_S, Desk, OnUpdate, now_utc, token_or_default, url_or_default
+from .aio_waits import AsyncWaits
+from .desk import SUBMIT_TIMEOUT_S, Desk, now_utc, token_or_default, url_or_default
+from .ladder import ROADS, Road
 from .many import SENDERS, accepted
 from .metrics import Metrics
+from .patience import REQUEST_TIMEOUT_S
 from .roads import ClientClosedError
-from .steps import End, Plan, Send
-from .watch import REQUEST_TIMEOUT_S, TIMEOUT_S, OnTimeout, Push
+from .steps import Send
 from .wire import Wire
 
 if TYPE_CHECKING:  # aio_transport says what to do where it is missing
@@ -30,7 +32,7 @@ if TYPE_CHECKING:  # aio_transport says what to do where it is missing
 T = TypeVar("T")
 
 
-class AsyncTranslationClient:
+class AsyncTranslationClient(AsyncWaits):
     """Submits translation jobs and waits for them, in one event loop; what TranslationClient says holds here too.
 
     `session` is an aiohttp session of your own, which `close` leaves open. `on_update` may be a coroutine function. A
@@ -44,6 +46,7 @@ class AsyncTranslationClient:
         token: str | None = None,
         redis_url: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT_S,
+        roads: Sequence[Road | str] = ROADS,
         session: "aiohttp.ClientSession | None" = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
@@ -51,14 +54,20 @@ class AsyncTranslationClient:
         now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.metrics = Metrics()
-        self._desk = Desk(request_timeout_s=request_timeout, clock=clock, now=now, chance=chance)
+        self._desk = Desk(
+            request_timeout_s=request_timeout,
+            roads=tuple(Road(each) for each in roads),
+            clock=clock,
+            now=now,
+            chance=chance,
+        )
         wire = Wire(url_or_default(url), self.metrics, clock=clock, now=now)
         self._transport = AsyncTransport(wire, token_or_default(token), session, clock=clock)
         closed = asyncio.Event()
         self._means = AsyncMeans(
             transport=self._transport,
             listener=AsyncListener(clock),
-            road=AsyncRoad(redis_url, self._transport, clock),
+            way=AsyncWay(redis_url, self._transport, clock),
             metrics=self.metrics,
             closed=closed,
             clock=clock,
@@ -116,7 +125,7 @@ class AsyncTranslationClient:
         }
         plan = self._desk.submitting(self._desk.submission(fields), timeout)
         job = await finish(self._run(plan), on_update=None)
-        self._means.road.note(job)
+        self._means.way.note(job)
         return job
 
     async def submit_many(
@@ -139,7 +148,7 @@ class AsyncTranslationClient:
 
         jobs = accepted(await each_in_a_task(submit, requests, SENDERS))
         for job in jobs[:1]:
-            self._means.road.note(job)
+            self._means.way.note(job)
         return jobs
 
     async def get_status(self, job_id: str | None = None) -> Job:
@@ -171,120 +180,6 @@ class AsyncTranslationClient:
         job = await self._call(http.reset(job_id))
         self.metrics.forget_knowing(job.job_id)
         return job
-
-    async def wait(
-        self,
-        job_id: str,
-        *,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = True,
-    ) -> Job:
-        """Wait for a job's end in the best way there is: pushed by Redis where that works, else polled.
-
-        `on_update` is called in this thread with the job as it is now, and with every change that is seen.
-        """
-        ids, plan = self._desk.waiting(
-            job_id,
-            Push.IF_OFFERED,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return await finish(self._run(plan, ids), on_update)
-
-    async def subscribe(
-        self,
-        job_id: str,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        *,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = True,
-    ) -> Job:
-        """Wait for a job's end as `wait` does, pushed by Redis; poll only while Redis is away.
-
-        Raises NoPushError where there is no Redis to be told by.
-        """
-        ids, plan = self._desk.waiting(
-            job_id,
-            Push.ALWAYS,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return await finish(self._run(plan, ids), on_update)
-
-    async def poll_status(
-        self,
-        job_id: str | None = None,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        *,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = True,
-    ) -> Job:
-        """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
-        _, plan = self._desk.waiting(
-            job_id,
-            Push.NEVER,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return await finish(self._run(plan), on_update)
-
-    def events(
-        self, job_id: str, *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
-    ) -> AsyncGenerator[Job, None]:
-        """Yield the job as it is now, then every change that is seen, up to its end, however it ends.
-
-        Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
-        """
-        ids, plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
-        return told(self._run(plan, ids))
-
-    async def wait_all(
-        self,
-        job_ids: Iterable[str],
-        *,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = False,
-    ) -> dict[str, Job]:
-        """Wait for the end of many jobs; return them by id, in the order asked, however they ended.
-
-        It takes one subscription and a request for about a hundred ids. With `raise_on_failure`, the first in that
-        order that was not completed raises, once all have ended. A job that does not exist raises JobNotFoundError at
-        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen.
-        """
-        ids, plan = self._desk.waiting_for_all(
-            job_ids,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return await finish(self._run(plan, ids), on_update)
-
-    def as_completed(
-        self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
-    ) -> AsyncGenerator[Job, None]:
-        """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
-        ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
-        return told(self._run(plan, ids), only_ended=True)
-
-    def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> AsyncGenerator[Job | End[T], None]:
-        return run(plan, self._means, job_ids)
 
     async def _call(self, request: http.Request[T]) -> T:
         """Send one request once; return its value."""

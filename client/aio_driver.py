@@ -6,52 +6,66 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequ
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from contract.job import Job
 
-from . import answers, http
+from . import http
 from .aio_listener import AsyncListener, AsyncMailbox
+from .aio_stream import AsyncStream
 from .aio_transport import AsyncTransport
+from .ladder import Road
 from .metrics import Metrics
 from .roads import (
+    NO_EVENTS,
     NO_REDIS_PACKAGE,
     NO_ROAD,
     ClientClosedError,
     Map,
     channels,
     count_ends,
+    events_of,
     has_redis,
     no_line,
     no_redis_at,
+    pushed,
 )
-from .steps import End, Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, advance
+from .steps import End, Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, Warn, advance
 from .switchboard import Signal
+
+Opened: TypeAlias = tuple[http.Answer[Any], Line, AsyncMailbox | AsyncStream | None]
 
 A = TypeVar("A")
 T = TypeVar("T")
+Told: TypeAlias = Job | Warn | End[T]
 
 
-async def drive(plan: Plan[T], perform: Callable[[Step], Awaitable[Reply]]) -> AsyncGenerator[Job | End[T], None]:
-    """Run a plan; yield each job that it tells of, and at last its result, which no such generator can return."""
+async def drive(plan: Plan[T], perform: Callable[[Step], Awaitable[Reply]]) -> AsyncGenerator[Told[T], None]:
+    """Run a plan; yield what it tells of, and at last its result, which no such generator can return."""
     step = advance(plan, None)
     while not isinstance(step, End):
         if isinstance(step, Tell):
             yield step.job
+        elif isinstance(step, Warn):
+            yield step
         step = advance(plan, await perform(step))
     yield step
 
 
-async def finish(running: AsyncGenerator[Job | End[T], None], on_update: Callable[[Job], object] | None) -> T:
-    """Hand on each job that a driven plan tells of, and return the plan's result. `on_update` may be awaitable."""
-    async with aclosing(running):  # also where `on_update` raises
+async def finish(
+    running: AsyncGenerator[Told[T], None],
+    on_update: Callable[[Job], object] | None,
+    on_stall: Callable[[Job], object] | None = None,
+) -> T:
+    """Hand on what a driven plan tells of, and return the plan's result. The two may be coroutine functions."""
+    async with aclosing(running):  # also where one of them raises
         async for each in running:
             if isinstance(each, End):
                 return each.value
-            if on_update:
-                outcome = on_update(each)
-                if inspect.isawaitable(outcome):
-                    await outcome
+            hear, job = (on_stall, each.job) if isinstance(each, Warn) else (on_update, each)
+            outcome = hear(job) if hear else None
+            if inspect.isawaitable(outcome):
+                await outcome
     raise AssertionError("a plan has no end")
 
 
@@ -81,8 +95,8 @@ async def each_in_a_task(work: Callable[[A], Coroutine[Any, Any, T]], things: Se
     return [done[place] for place in range(len(things))]
 
 
-class AsyncRoad:
-    """The way to Redis of one client: asked for once, when it is first needed."""
+class AsyncWay:
+    """The way to the news of one client's jobs: asked for once, when it is first needed."""
 
     def __init__(self, redis_url: str | None, transport: AsyncTransport, clock: Callable[[], float]) -> None:
         self._map = Map(redis_url)
@@ -93,9 +107,9 @@ class AsyncRoad:
         """Learn from a job of ours who we are."""
         self._map.note(job)
 
-    async def find(self, within_s: float) -> http.Answer[http.Roads]:
-        """Return who we are and where Redis is, asking the service if need be."""
-        known = self._map.known()
+    async def find(self, road: Road, within_s: float) -> http.Answer[http.Roads]:
+        """Return what there is to know of it for whoever wants to take `road`, asking the service if need be."""
+        known = self._map.known(road)
         if known is not None:
             return http.Answer(value=known)
         until_s = self._clock() + within_s
@@ -105,7 +119,7 @@ class AsyncRoad:
         except TimeoutError:
             return http.Answer(is_passing=True)  # somebody else is still asking
         try:
-            known = self._map.known()
+            known = self._map.known(road)
             if known is not None:
                 return http.Answer(value=known)
             return await self._ask(until_s - self._clock())
@@ -124,7 +138,7 @@ class AsyncMeans:
 
     transport: AsyncTransport
     listener: AsyncListener
-    road: AsyncRoad
+    way: AsyncWay
     metrics: Metrics
     closed: asyncio.Event
     clock: Callable[[], float]
@@ -138,7 +152,8 @@ class AsyncPerformer:
     def __init__(self, means: AsyncMeans, job_ids: Sequence[str]) -> None:
         """`job_ids` are those that it can subscribe to."""
         self._means, self._job_ids = means, job_ids
-        self._mailbox: AsyncMailbox | None = None
+        self._wanted = frozenset(job_ids)
+        self._mailbox: AsyncMailbox | AsyncStream | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -161,33 +176,46 @@ class AsyncPerformer:
         match step:
             case Send():
                 return await self._means.transport.send(step), None
-            case Subscribe(within_s):
-                return await self._subscribe(within_s)
+            case Subscribe(road, within_s):
+                return await self._subscribe(road, within_s)
             case Listen(seconds):
                 return await self._listen(seconds)
             case Pause(seconds):
                 await self._means.pause(seconds)
-            case Tell():
+            case Tell() | Warn():
                 pass  # whoever drives has done it
         return http.Answer(), None
 
-    async def _subscribe(self, within_s: float) -> tuple[http.Answer[Any], Line]:
-        self._hang_up()
-        if not has_redis():
+    async def _subscribe(self, road: Road, within_s: float) -> tuple[http.Answer[Any], Line]:
+        if road is Road.REDIS and not has_redis():
             return no_line(NO_REDIS_PACKAGE)
-        began_s = self._means.clock()
-        found = await self._means.road.find(within_s)
+        until_s = self._means.clock() + within_s
+        found = await self._means.way.find(road, within_s)
         if found.value is None:
             return found, Line.DOWN
-        if found.value.redis_url is None:
-            return no_line(NO_ROAD)
-        wanted = channels(found.value, self._job_ids)
-        left_s = within_s - (self._means.clock() - began_s)
+        left_s = until_s - self._means.clock()
+        if road is Road.REDIS:
+            answer, line, mailbox = await self._join(found.value, left_s)
+        else:
+            answer, line, mailbox = await self._open(found.value, left_s)
+        if mailbox:
+            self._hang_up()
+            self._mailbox = mailbox
+        return answer, line
+
+    async def _join(self, found: http.Roads, within_s: float) -> Opened:
+        if found.redis_url is None:
+            return *no_line(NO_ROAD), None
         try:
-            self._mailbox = await self._means.listener.join(found.value.redis_url, wanted, left_s)
+            mailbox = await self._means.listener.join(found.redis_url, channels(found, self._job_ids), within_s)
         except ValueError as error:
-            return no_redis_at(error)
-        return http.Answer(), Line.UP if self._mailbox else Line.DOWN
+            return *no_redis_at(error), None
+        return (http.Answer(), Line.UP, mailbox) if mailbox else (http.Answer(is_away=True), Line.DOWN, None)
+
+    async def _open(self, found: http.Roads, within_s: float) -> Opened:
+        if not found.has_events:
+            return *no_line(NO_EVENTS), None
+        return await self._means.transport.open(Send(request=events_of(self._job_ids), within_s=within_s))
 
     async def _listen(self, seconds: float) -> tuple[http.Answer[Any], Line]:
         news = await self._mailbox.take(seconds) if self._mailbox else Signal.LOST
@@ -197,7 +225,7 @@ class AsyncPerformer:
         if not isinstance(news, bytes):
             return http.Answer(), Line.UP
         self._means.metrics.count_message()
-        return http.Answer(value=answers.job_of_message(news)), Line.UP
+        return pushed(news, self._wanted), Line.UP
 
     def _hang_up(self) -> None:
         if self._mailbox:
@@ -205,7 +233,7 @@ class AsyncPerformer:
             self._mailbox = None
 
 
-async def run(plan: Plan[T], means: AsyncMeans, job_ids: Sequence[str]) -> AsyncGenerator[Job | End[T], None]:
+async def run(plan: Plan[T], means: AsyncMeans, job_ids: Sequence[str]) -> AsyncGenerator[Told[T], None]:
     """Drive a plan by a client's means; whatever it was subscribed to ends with it."""
     with AsyncPerformer(means, job_ids) as perform:
         async with aclosing(drive(plan, perform)) as driven:
@@ -213,7 +241,7 @@ async def run(plan: Plan[T], means: AsyncMeans, job_ids: Sequence[str]) -> Async
                 yield each
 
 
-async def told(running: AsyncGenerator[Job | End[T], None], *, only_ended: bool = False) -> AsyncGenerator[Job, None]:
+async def told(running: AsyncGenerator[Told[T], None], *, only_ended: bool = False) -> AsyncGenerator[Job, None]:
     """Yield the jobs that a running plan tells of."""
     async with aclosing(running):
         async for each in running:

@@ -2,11 +2,14 @@
 
 import asyncio
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import http
-from .steps import Send
+from .aio_stream import AsyncStream
+from .steps import Line, Send
 from .wire import POOL_SIZE, Wire, first_words
 
 try:
@@ -19,11 +22,14 @@ except ModuleNotFoundError as error:
     ) from error
 
 if TYPE_CHECKING:
+    from aiohttp.client import _RequestContextManager
+
     from .wire import Outgoing
 
 T = TypeVar("T")
 
 MOVED: Final = range(300, 400)
+_TROUBLES: Final = (aiohttp.ClientError, OSError, ValueError)
 
 
 class AsyncTransport:
@@ -41,6 +47,7 @@ class AsyncTransport:
         self._under_way: set[asyncio.Timeout] = set()
         self._is_idle = asyncio.Event()
         self._is_closed = False
+        self._streams: set[AsyncStream] = set()
 
     async def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request and wait for its answer as long as the step says.
@@ -56,14 +63,30 @@ class AsyncTransport:
         try:
             async with asyncio.timeout(None) as scope:
                 response, body = await self._exchange(outgoing, scope)
-        except ValueError:
-            raise  # a bad address of the caller's: no later attempt could be better
-        except TimeoutError:
-            return self._wire.failed(step, began_s, f"no answer within {outgoing.timeout_s:g} s", is_away=False)
-        except (aiohttp.ClientError, OSError) as error:
-            is_away = isinstance(error, aiohttp.ClientConnectionError)
-            return self._wire.failed(step, began_s, first_words(error), is_away=is_away)
+        except _TROUBLES as error:
+            return self._failed(step, began_s, error)
         return self._wire.answered(step, began_s, response.status, response.headers, body)
+
+    async def open(self, step: Send[None]) -> tuple[http.Answer[Any], Line, AsyncStream | None]:
+        """Ask for a stream of events; its head has to be there as soon as the step says. Else as `send`."""
+        if self._is_closed:
+            return http.Answer(is_passing=True), Line.DOWN, None
+        spared = self._wire.spare(step)
+        if spared:
+            return spared, Line.DOWN, None
+        outgoing, began_s = self._wire.outgoing(step), self._clock()
+        try:
+            async with asyncio.timeout(outgoing.timeout_s) as scope:
+                response, body = await self._begin(outgoing, scope)
+        except _TROUBLES as error:
+            return self._failed(step, began_s, error), Line.DOWN, None
+        answer, line = self._wire.opened(step, began_s, response.status, response.headers, body)
+        if line is not Line.UP:
+            response.close()
+            return answer, line, None
+        stream = AsyncStream(response, self._streams.discard)
+        self._streams.add(stream)
+        return answer, line, stream
 
     async def close(self) -> None:
         """Let go of all connections; requests that are under way get no answer.
@@ -71,6 +94,8 @@ class AsyncTransport:
         They end first: a session that is closed under a request of its own may stumble over it.
         """
         self._is_closed = True
+        for stream in list(self._streams):
+            stream.leave()
         for scope in self._under_way:
             if not scope.expired():
                 scope.reschedule(asyncio.get_running_loop().time())
@@ -79,21 +104,48 @@ class AsyncTransport:
         if self._session and self._owns_session:
             await self._session.close()
 
+    def _failed(self, step: Send[T], began_s: float, error: Exception) -> http.Answer[T]:
+        if isinstance(error, ValueError):
+            raise error  # a bad address of the caller's: no later attempt could be better
+        is_away = isinstance(error, aiohttp.ClientConnectionError)
+        reason = f"no answer within {step.within_s:g} s" if isinstance(error, TimeoutError) else first_words(error)
+        return self._wire.failed(step, began_s, reason, is_away=is_away)
+
+    async def _begin(self, outgoing: "Outgoing", scope: asyncio.Timeout) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Return the head of an answer and, unless that begins a stream, all of it."""
+        with self._under_way_in(scope):
+            response = await self._request(outgoing, aiohttp.ClientTimeout(total=None))
+            try:
+                return response, b"" if response.status == HTTPStatus.OK else await response.read()
+            except BaseException:
+                response.close()
+                raise
+
     async def _exchange(self, outgoing: "Outgoing", scope: asyncio.Timeout) -> tuple[aiohttp.ClientResponse, bytes]:
+        # all of it, the body too; without a threshold, for else five seconds and more would be rounded up
+        limit = aiohttp.ClientTimeout(total=outgoing.timeout_s, ceil_threshold=math.inf)
+        with self._under_way_in(scope):
+            async with self._request(outgoing, limit) as response:
+                has_moved = response.status in MOVED and "Location" in response.headers
+                return response, b"" if has_moved else await response.read()  # nobody wants what is in it
+
+    def _request(self, outgoing: "Outgoing", limit: aiohttp.ClientTimeout) -> "_RequestContextManager":
+        return self._live_session().request(
+            outgoing.method,
+            outgoing.url,
+            headers={**outgoing.headers, **self._headers},
+            data=outgoing.body,
+            timeout=limit,
+            allow_redirects=False,
+        )
+
+    @contextmanager
+    def _under_way_in(self, scope: asyncio.Timeout) -> Iterator[None]:
+        """Let `close` end what is done here, and wait for it."""
         self._under_way.add(scope)
         self._is_idle.clear()
         try:
-            async with self._live_session().request(
-                outgoing.method,
-                outgoing.url,
-                headers={**outgoing.headers, **self._headers},
-                data=outgoing.body,
-                # all of it, the body too; without a threshold, for else five seconds and more would be rounded up
-                timeout=aiohttp.ClientTimeout(total=outgoing.timeout_s, ceil_threshold=math.inf),
-                allow_redirects=False,
-            ) as response:
-                has_moved = response.status in MOVED and "Location" in response.headers
-                return response, b"" if has_moved else await response.read()  # nobody wants what is in it
+            yield
         finally:
             self._under_way.discard(scope)
             if not self._under_way:

@@ -7,12 +7,23 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from contract.errors import AuthenticationError, DubqError, RequestError, ServiceUnavailableError, revive
+from contract.errors import (
+    AuthenticationError,
+    DubqError,
+    ForbiddenError,
+    JobNotFoundError,
+    RequestError,
+    ServiceUnavailableError,
+    revive,
+)
 from contract.job import Job
 
 from .http import Answer, Request, Roads
+from .steps import Line
 
 T = TypeVar("T")
+
+EVENTS: Final = "text/event-stream"
 
 LONGEST_RETRY_AFTER_S: Final = 86_400.0
 
@@ -42,8 +53,9 @@ def retry_after_s(header: str, now: datetime) -> float:
 def classify(request: Request[T], status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Answer[T]:
     """Say what an answer to `request` means. `headers` has to find names in any case; `now` is aware."""
     pause_s = _retry_after_or_zero(headers.get("Retry-After"), now)
+    was_held = "wait=" in headers.get("Preference-Applied", "")
     if status == HTTPStatus.NOT_MODIFIED:
-        return Answer(retry_after_s=pause_s)
+        return Answer(retry_after_s=pause_s, was_held=was_held)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return Answer(error=_moved(request, status, headers.get("Location")))
     if status >= HTTPStatus.BAD_REQUEST:
@@ -51,7 +63,7 @@ def classify(request: Request[T], status: int, headers: Mapping[str, str], body:
         error = _refusal(request, status, body)
         return Answer(error=error, is_passing=is_passing, retry_after_s=pause_s)
     try:
-        return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s)
+        return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s, was_held=was_held)
     except _FOREIGN as error:
         # a proxy's page, or half an answer: no word of the service
         text = f"{request.method} {request.path} was answered {status} with something that dubq does not send: {error}"
@@ -60,10 +72,25 @@ def classify(request: Request[T], status: int, headers: Mapping[str, str], body:
         )
 
 
+def stream(
+    request: Request[None], status: int, headers: Mapping[str, str], body: bytes, now: datetime
+) -> tuple[Answer[Any], Line]:
+    """Say what the head of an answer means to whoever asked for a stream; `body` is only that of a refusal."""
+    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if status == HTTPStatus.OK and media_type == EVENTS:
+        return Answer(), Line.UP
+    if status < HTTPStatus.BAD_REQUEST:
+        return Answer(), Line.DOWN if status == HTTPStatus.NO_CONTENT else Line.NONE
+    refused = classify(request, status, headers, body, now)
+    if refused.is_passing or isinstance(refused.error, (AuthenticationError, ForbiddenError, JobNotFoundError)):
+        return refused, Line.DOWN
+    return Answer(), Line.NONE
+
+
 def unreachable(request: Request[T], url: str, reason: str) -> Answer[T]:
     """Say what it means that no answer came."""
     error = ServiceUnavailableError(f"{url} cannot be reached just now: {reason}", job_id=request.job_id)
-    return Answer(error=error, is_passing=True)
+    return Answer(error=error, is_passing=True, is_away=True)
 
 
 def job_of_message(payload: bytes) -> Job | None:

@@ -10,10 +10,11 @@ from contract.ids import uuid7
 from contract.job import Job
 
 from . import http
+from .ladder import ROADS, Road
 from .many import ManyTerms, submit_by, wait_all
+from .patience import OnTimeout, Push, check_seconds
 from .steps import Plan
 from .waiting import Terms, insist, wait
-from .watch import OnTimeout, Push, check_seconds
 
 OnUpdate = Callable[[Job], object]
 
@@ -67,6 +68,7 @@ class Desk:
     """Makes plans and requests of what a client is asked for. The clock is monotonic, `now` is UTC."""
 
     request_timeout_s: float
+    roads: tuple[Road, ...] = ROADS
     clock: Callable[[], float]
     now: Callable[[], datetime]
     chance: Callable[[], float]
@@ -113,6 +115,8 @@ class Desk:
         request_timeout: float | None,
         on_timeout: OnTimeout = "raise",
         raise_on_failure: bool = False,
+        wants_progress: bool = False,
+        wants_warning: bool = False,
     ) -> tuple[tuple[str, ...], Plan[Job]]:
         """Return the id, if there is one, and the plan of the wait for one job, which begins now."""
         ids = () if job_id is None else (http.job_id_of(job_id),)
@@ -123,6 +127,9 @@ class Desk:
             request_timeout_s=self.request_timeout_s if request_timeout is None else request_timeout,
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
+            roads=self.roads,
+            wants_progress=wants_progress,
+            wants_warning=wants_warning,
         )
         return ids, wait(terms, self.clock(), self.chance)
 
@@ -146,5 +153,6 @@ class Desk:
             request_timeout_s=self.request_timeout_s if request_timeout is None else request_timeout,
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
+            roads=self.roads,
         )
         return terms.job_ids, wait_all(terms, self.clock(), self.chance)

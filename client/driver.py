@@ -6,59 +6,88 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 from contract.job import Job
 
-from . import answers, http
+from . import http
+from .ladder import Road
 from .listener import Listener, Mailbox
 from .metrics import Metrics
 from .roads import (
+    NO_EVENTS,
     NO_REDIS_PACKAGE,
     NO_ROAD,
     ClientClosedError,
     Map,
     channels,
     count_ends,
+    events_of,
     has_redis,
     no_line,
     no_redis_at,
+    pushed,
 )
-from .steps import End, Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, advance
+from .steps import End, Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, Warn, advance
+from .stream import Stream
 from .switchboard import Signal
 from .transport import Transport
+
+Opened: TypeAlias = tuple[http.Answer[Any], Line, Mailbox | Stream | None]
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 
-def drive(plan: Plan[T], perform: Callable[[Step], Reply]) -> Generator[Job, None, T]:
-    """Run a plan; yield each job that it tells of, return its result."""
+def drive(plan: Plan[T], perform: Callable[[Step], Reply]) -> Generator[Job | Warn, None, T]:
+    """Run a plan; yield each job that it tells of and each warning, return its result."""
     step = advance(plan, None)
     while not isinstance(step, End):
         if isinstance(step, Tell):
             yield step.job
+        elif isinstance(step, Warn):
+            yield step
         step = advance(plan, perform(step))
     return step.value
 
 
-def finish(told: Generator[Job, None, T], on_update: Callable[[Job], object] | None) -> T:
-    """Hand on each job that a driven plan tells of, and return the plan's result."""
-    with closing(told):  # also where `on_update` raises
+def finish(
+    running: Generator[Job | Warn, None, T],
+    on_update: Callable[[Job], object] | None,
+    on_stall: Callable[[Job], object] | None = None,
+) -> T:
+    """Hand on what a driven plan tells of, and return the plan's result."""
+    with closing(running):  # also where one of them raises
         while True:
             try:
-                job = next(told)
+                each = next(running)
             except StopIteration as end:
                 result: T = end.value
                 return result
-            if on_update:
-                on_update(job)
+            if isinstance(each, Warn):
+                if on_stall:
+                    on_stall(each.job)
+            elif on_update:
+                on_update(each)
 
 
-def ended(told: Generator[Job, None, object]) -> Generator[Job, None, None]:
+def told(running: Generator[Job | Warn, None, T]) -> Generator[Job, None, T]:
+    """Yield the jobs that a driven plan tells of, and return the plan's result."""
+    with closing(running):
+        while True:
+            try:
+                each = next(running)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if isinstance(each, Job):
+                yield each
+
+
+def ended(running: Generator[Job | Warn, None, object]) -> Generator[Job, None, None]:
     """Yield those jobs that have ended."""
-    with closing(told):
-        for job in told:
+    with closing(told(running)) as jobs:
+        for job in jobs:
             if job.done:
                 yield job
 
@@ -75,8 +104,8 @@ def each_in_a_thread(work: Callable[[A], T], things: Sequence[A], most: int) -> 
     return results
 
 
-class Road:
-    """The way to Redis of one client: asked for once, when it is first needed."""
+class Way:
+    """The way to the news of one client's jobs: asked for once, when it is first needed."""
 
     def __init__(self, redis_url: str | None, transport: Transport, clock: Callable[[], float]) -> None:
         self._map = Map(redis_url)
@@ -87,16 +116,16 @@ class Road:
         """Learn from a job of ours who we are."""
         self._map.note(job)
 
-    def find(self, within_s: float) -> http.Answer[http.Roads]:
-        """Return who we are and where Redis is, asking the service if need be."""
-        known = self._map.known()
+    def find(self, road: Road, within_s: float) -> http.Answer[http.Roads]:
+        """Return what there is to know of it for whoever wants to take `road`, asking the service if need be."""
+        known = self._map.known(road)
         if known is not None:
             return http.Answer(value=known)
         until_s = self._clock() + within_s
         if not self._lock.acquire(timeout=within_s):
             return http.Answer(is_passing=True)  # somebody else is still asking
         try:
-            known = self._map.known()
+            known = self._map.known(road)
             if known is not None:
                 return http.Answer(value=known)
             return self._ask(until_s - self._clock())
@@ -115,7 +144,7 @@ class Means:
 
     transport: Transport
     listener: Listener
-    road: Road
+    way: Way
     metrics: Metrics
     closed: threading.Event
     clock: Callable[[], float]
@@ -129,7 +158,8 @@ class Performer:
     def __init__(self, means: Means, job_ids: Sequence[str]) -> None:
         """`job_ids` are those that it can subscribe to."""
         self._means, self._job_ids = means, job_ids
-        self._mailbox: Mailbox | None = None
+        self._wanted = frozenset(job_ids)
+        self._mailbox: Mailbox | Stream | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -152,33 +182,46 @@ class Performer:
         match step:
             case Send():
                 return self._means.transport.send(step), None
-            case Subscribe(within_s):
-                return self._subscribe(within_s)
+            case Subscribe(road, within_s):
+                return self._subscribe(road, within_s)
             case Listen(seconds):
                 return self._listen(seconds)
             case Pause(seconds):
                 self._means.pause(seconds)
-            case Tell():
+            case Tell() | Warn():
                 pass  # whoever drives has done it
         return http.Answer(), None
 
-    def _subscribe(self, within_s: float) -> tuple[http.Answer[Any], Line]:
-        self._hang_up()
-        if not has_redis():
+    def _subscribe(self, road: Road, within_s: float) -> tuple[http.Answer[Any], Line]:
+        if road is Road.REDIS and not has_redis():
             return no_line(NO_REDIS_PACKAGE)
-        began_s = self._means.clock()
-        found = self._means.road.find(within_s)
+        until_s = self._means.clock() + within_s
+        found = self._means.way.find(road, within_s)
         if found.value is None:
             return found, Line.DOWN
-        if found.value.redis_url is None:
-            return no_line(NO_ROAD)
-        wanted = channels(found.value, self._job_ids)
-        left_s = within_s - (self._means.clock() - began_s)
+        left_s = until_s - self._means.clock()
+        if road is Road.REDIS:
+            answer, line, mailbox = self._join(found.value, left_s)
+        else:
+            answer, line, mailbox = self._open(found.value, left_s)
+        if mailbox:
+            self._hang_up()
+            self._mailbox = mailbox
+        return answer, line
+
+    def _join(self, found: http.Roads, within_s: float) -> Opened:
+        if found.redis_url is None:
+            return *no_line(NO_ROAD), None
         try:
-            self._mailbox = self._means.listener.join(found.value.redis_url, wanted, left_s)
+            mailbox = self._means.listener.join(found.redis_url, channels(found, self._job_ids), within_s)
         except ValueError as error:
-            return no_redis_at(error)
-        return http.Answer(), Line.UP if self._mailbox else Line.DOWN
+            return *no_redis_at(error), None
+        return (http.Answer(), Line.UP, mailbox) if mailbox else (http.Answer(is_away=True), Line.DOWN, None)
+
+    def _open(self, found: http.Roads, within_s: float) -> Opened:
+        if not found.has_events:
+            return *no_line(NO_EVENTS), None
+        return self._means.transport.open(Send(request=events_of(self._job_ids), within_s=within_s))
 
     def _listen(self, seconds: float) -> tuple[http.Answer[Any], Line]:
         news = self._mailbox.take(seconds) if self._mailbox else Signal.LOST
@@ -188,7 +231,7 @@ class Performer:
         if not isinstance(news, bytes):
             return http.Answer(), Line.UP
         self._means.metrics.count_message()
-        return http.Answer(value=answers.job_of_message(news)), Line.UP
+        return pushed(news, self._wanted), Line.UP
 
     def _hang_up(self) -> None:
         if self._mailbox:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv6Address
 from typing import Any, Final, Generic, TypeVar
@@ -63,13 +63,16 @@ class Request(Generic[T]):
 class Answer(Generic[T]):
     """What came of a request: a value, an error, or neither (nothing has changed).
 
-    `is_passing` says that asking again later may well help. `retry_after_s` is how long the service asked us to wait.
+    `is_passing` says that asking again later may well help; `is_away`, that nobody was there to ask. `retry_after_s` is
+    how long the service asked us to wait. `was_held`: the service did wait for news before it answered.
     """
 
     value: T | None = None
     error: DubqError | None = None
     is_passing: bool = False
+    is_away: bool = False
     retry_after_s: float = 0.0
+    was_held: bool = False
 
     def result(self) -> T:
         """Return the value, or raise why there is none."""
@@ -90,11 +93,13 @@ class Page:
 class Roads:
     """How this caller can be told: `redis_url` is None where the service offers no pub/sub.
 
-    `is_certain` is False where we could not learn who we are, and so cannot be told by a Redis of our own finding.
+    `has_events` says that it sends events. `is_certain` is False where we could not learn who we are, and so cannot be
+    told by a Redis of our own finding.
     """
 
     client_id: str
     redis_url: str | None
+    has_events: bool = False
     is_certain: bool = True
 
 
@@ -126,6 +131,22 @@ def read_job(job_id: str, known_seq: int | None = None) -> Request[Job]:
     job_id = job_id_of(job_id)
     headers = {} if known_seq is None else {"If-None-Match": f'"{known_seq}"'}
     return Request(kind=Kind.READ, method="GET", path=_path(job_id), read=Job.from_wire, headers=headers, job_id=job_id)
+
+
+def hold_for(request: Request[Job], hold_s: int, *, until_done: bool) -> Request[Job]:
+    """Have the answer to `read_job` held until there is news, or only until the job is done, `hold_s` at most.
+
+    Source: RFC 7240, section 4.3, for `wait`; `until` is a parameter of our own.
+    """
+    wish = f"wait={hold_s}; until=done" if until_done else f"wait={hold_s}"
+    return replace(request, kind=Kind.LONG_POLL, headers={**request.headers, "Prefer": wish})
+
+
+def events(job_id: str | None) -> Request[None]:
+    """Ask for the stream of a job's events, or of those of all the caller's jobs."""
+    path = "/events" if job_id is None else _path(job_id) + "/events"
+    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    return Request(kind=Kind.EVENTS, method="GET", path=path, read=lambda _: None, headers=headers, job_id=job_id)
 
 
 def read_single() -> Request[Job]:
@@ -282,4 +303,8 @@ def _read_page(document: Any) -> Page:
 
 def _read_roads(document: Any) -> Roads:
     redis = document.get("redis")
-    return Roads(client_id=str(document["client_id"]), redis_url=redis["url"] if redis else None)
+    return Roads(
+        client_id=str(document["client_id"]),
+        redis_url=redis["url"] if redis else None,
+        has_events=document.get("sse") is True,
+    )

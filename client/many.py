@@ -19,9 +19,11 @@ from contract.job import Job
 from contract.states import State
 
 from . import http
+from .ladder import Road
+from .patience import Patience
 from .steps import Plan, Send
 from .waiting import insist
-from .watch import CANCEL_S, LAST_LOOK_S, Chance, Patience, Watch, is_another_life, verdict
+from .watch import CANCEL_S, Chance, Watch, is_another_life, verdict
 
 SENDERS: Final = 8
 """How many submissions are on their way at once."""
@@ -86,6 +88,7 @@ class _WaitAll(Watch[dict[str, Job]]):
     """The wait for many jobs."""
 
     NEWS_PUTS_OFF_A_LOOK: ClassVar = False
+    SNAPSHOTS: ClassVar = frozenset[Road]()  # a stream about all jobs does not say how each of them is
 
     def __init__(self, terms: ManyTerms, at_s: float, chance: Chance) -> None:
         super().__init__(terms, at_s, chance)
@@ -107,11 +110,10 @@ class _WaitAll(Watch[dict[str, Job]]):
     def _in_order(self) -> dict[str, Job]:
         return {job_id: self._known[job_id] for job_id in self._terms.job_ids if job_id in self._known}
 
-    def _look(self) -> Plan[None]:
+    def _look(self, ends_s: float, *, is_last: bool) -> Plan[None]:
         """Read, in chunks, what was not heard of since the last look; after trouble, what that look still lacks."""
-        is_last = self._left_s <= 0
-        ends_s = self._now_s + LAST_LOOK_S if is_last else self._deadline_s
-        if is_last or not self._unread:
+        began_s, is_new = self._now_s, is_last or not self._unread
+        if is_new:
             silent = self._open.keys() - self._heard if self._has_line and not is_last else self._open.keys()
             self._unread = {job_id: None for job_id in self._open if job_id in silent}
             self._heard.clear()
@@ -122,6 +124,8 @@ class _WaitAll(Watch[dict[str, Job]]):
             yield from self._read(chunk, ends_s, is_last=is_last)
             if self._trouble:
                 return
+        if is_new:
+            self._took_s = self._now_s - began_s
 
     def _read(self, chunk: list[str], ends_s: float, *, is_last: bool) -> Plan[None]:
         within_s = min(self._terms.request_timeout_s, ends_s - self._now_s)
@@ -197,7 +201,7 @@ class _WaitAll(Watch[dict[str, Job]]):
             else:
                 yield from self._take(reply)
         if has_ended and self._open:
-            yield from self._look()
+            yield from self._look(self._now_s + within_s, is_last=True)
         return "they were asked to stop, which can be waited for"
 
 

@@ -3,8 +3,8 @@
 from contract.job import Job
 
 from .desk import OnUpdate
+from .patience import TIMEOUT_S, OnTimeout
 from .sync import TranslationClient
-from .watch import TIMEOUT_S, OnTimeout
 
 
 def subscribe(

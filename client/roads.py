@@ -1,7 +1,7 @@
-"""What both drivers know of the way to Redis, and say where there is none. No I/O."""
+"""What both drivers know of the roads on which news come, and say where there is none. No I/O."""
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -10,12 +10,14 @@ from contract.errors import DubqError
 from contract.job import Job
 
 from . import answers, http
+from .ladder import Road
 from .metrics import Metrics
+from .patience import NoPushError
 from .steps import Line
-from .watch import NoPushError
 
 NO_REDIS_PACKAGE: Final = "being told by Redis needs the package redis: pip install 'dubq[push]'"
 NO_ROAD: Final = "this service tells nobody by Redis: use client.wait or client.poll_status, or give redis_url"
+NO_EVENTS: Final = "this service sends no events"
 
 
 class ClientClosedError(DubqError):
@@ -26,32 +28,32 @@ class ClientClosedError(DubqError):
 
 
 class Map:
-    """Who we are and where Redis is, as far as we have been told."""
+    """Who we are, where Redis is and whether there are events, as far as we have been told."""
 
     def __init__(self, redis_url: str | None) -> None:
         self._redis_url = redis_url
         self._client_id: str | None = None
-        self._known: http.Roads | None = None
+        self._told: http.Roads | None = None
 
     def note(self, job: Job) -> None:
         """Learn from a job of ours who we are."""
         self._client_id = job.client_id
 
-    def known(self) -> http.Roads | None:
-        """Return what needs no asking."""
-        if self._redis_url and self._client_id:  # also where asking was in vain before we knew
-            self._known = http.Roads(client_id=self._client_id, redis_url=self._redis_url)
-        return self._known
+    def known(self, road: Road) -> http.Roads | None:
+        """Return what needs no asking by whoever wants to take `road`."""
+        if road is Road.REDIS and self._redis_url and self._client_id:  # also where asking was in vain before we knew
+            return http.Roads(client_id=self._client_id, redis_url=self._redis_url)
+        return self._told
 
     def learn(self, answer: http.Answer[http.Roads]) -> http.Answer[http.Roads]:
         """Take note of what the service has answered; return what that means for us."""
         answer = answers.roads(answer)
         if answer.value is None:
             return answer
-        self._known = answer.value
+        self._told = answer.value
         if self._redis_url and answer.value.is_certain:
-            self._known = replace(answer.value, redis_url=self._redis_url)
-        return http.Answer(value=self._known)
+            self._told = replace(answer.value, redis_url=self._redis_url)
+        return http.Answer(value=self._told)
 
 
 def has_redis() -> bool:
@@ -69,6 +71,11 @@ def no_redis_at(error: ValueError) -> tuple[http.Answer[Any], Line]:
     return no_line(f"the address of Redis cannot be used: {error}")
 
 
+def events_of(job_ids: Sequence[str]) -> http.Request[None]:
+    """Return the request for the one stream that has the events of these jobs."""
+    return http.events(job_ids[0] if len(job_ids) == 1 else None)
+
+
 def channels(found: http.Roads, job_ids: Iterable[str]) -> list[str]:
     """Return the channels on which the changes of these jobs are published."""
     return [http.channel(found.client_id, job_id) for job_id in job_ids]
@@ -79,3 +86,9 @@ def count_ends(value: Any, metrics: Metrics, now: datetime) -> None:
     for job in value if isinstance(value, tuple) else (value,):
         if isinstance(job, Job) and job.done:
             metrics.count_knowing(job, now)
+
+
+def pushed(payload: bytes, job_ids: Collection[str]) -> http.Answer[Job]:
+    """Read a message; what is about others' jobs, as a stream about all of the caller's may be, is no news."""
+    job = answers.job_of_message(payload)
+    return http.Answer(value=job if job and job.job_id in job_ids else None)

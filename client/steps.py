@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from contract.job import Job
 
 from .http import Answer, Request
+from .ladder import Road
 
 T = TypeVar("T")
 
@@ -28,8 +29,12 @@ class Send(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Bring the line to Redis up, and have the subscription acknowledged by the server, all `within_s`."""
+    """Bring a line up by `road`, Redis or server-sent events, and have it acknowledged, all `within_s`.
 
+    A line that there is stays if that fails, and is given up if not.
+    """
+
+    road: Road
     within_s: float
 
 
@@ -54,19 +59,28 @@ class Tell:
     job: Job
 
 
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Say to whoever is waiting that there has been no news of a job for far longer than was promised."""
+
+    job: Job
+
+
 class Line(Enum):
-    """How the line to Redis is after a step."""
+    """How the line that a step was about is after it."""
 
     UP = auto()
     DOWN = auto()  # for now
-    NONE = auto()  # and there will be none: the service or the installation has no pub/sub; the answer's error says why
+    NONE = (
+        auto()
+    )  # and there will be none: the service or the installation has no such road; the answer's error says why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """How a step went: at what time of the driver's monotonic clock it was over, and what it brought.
 
-    `answer` is that of a Send, the job pushed during a Listen, or the reason why a Subscribe cannot ever succeed.
+    `answer` is that of a Send, the job pushed during a Listen, or why a Subscribe has failed.
     `line` is None where the step has nothing to say about it.
     """
 
@@ -75,7 +89,7 @@ class Reply:
     line: Line | None = None
 
 
-Step: TypeAlias = Send[Any] | Subscribe | Listen | Pause | Tell
+Step: TypeAlias = Send[Any] | Subscribe | Listen | Pause | Tell | Warn
 Plan: TypeAlias = Generator[Step, Reply, T]
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final, Protocol, TypeAlias
 
-PING_S: Final = 5.0
+PING_S: Final = 1.0
 """A line silent for so long is pinged, and lost if it stays silent as long again: a cut cable sends no FIN."""
 
 IDLE_S: Final = 30.0
 """A line on which nobody waits hangs up after so long, give or take a ping: its client may never be closed."""
 
 CONNECT_S: Final = 2.0
-PACE_S: Final = 1.0
+PACE_S: Final = 0.75
 """The least time between two attempts to connect, however many waits ask."""
 
 

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -14,24 +14,27 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
-from .desk import SUBMIT_TIMEOUT_S, Desk, OnUpdate, now_utc, token_or_default, url_or_default
-from .driver import Means, Performer, Road, drive, each_in_a_thread, ended, finish
+from .desk import SUBMIT_TIMEOUT_S, Desk, now_utc, token_or_default, url_or_default
+from .driver import Means, Way, each_in_a_thread, finish
+from .ladder import ROADS, Road
 from .listener import Listener
 from .many import SENDERS, accepted
 from .metrics import Metrics
+from .patience import REQUEST_TIMEOUT_S
 from .roads import ClientClosedError
-from .steps import Plan, Send
+from .steps import Send
 from .transport import Transport
-from .watch import REQUEST_TIMEOUT_S, TIMEOUT_S, OnTimeout, Push
+from .waits import Waits
 from .wire import Wire
 
 T = TypeVar("T")
 
 
-class TranslationClient:
+class TranslationClient(Waits):
     """Submits translation jobs and waits for them. May be shared by any number of threads. Ids may be resume tokens.
 
-    `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to what the service says (`GET /connect`).
+    `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to what the service says (`GET /connect`). `roads`
+    are those that `wait` and its like may take, where the service offers them; asking they always may.
     `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four are
     for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
 
@@ -39,10 +42,10 @@ class TranslationClient:
     refuses; ValueError and TypeError for arguments that cannot be sent. A wait rides out what passes, and raises
     JobFailedError, JobCancelledError (unless `raise_on_failure` is False) and WaitTimeoutError.
 
-    A wait's `timeout` is for the whole of it, and outlasted by a last look of a second; `on_timeout="cancel"` also
-    cancels the job, which may take three seconds more (of many: two for each), `"return"` returns it as it was last
-    seen. `request_timeout` is for one whole request. Beyond it go, as nothing in requests bounds them, the look-up of a
-    host's name, and a server that sends the head of its answer drop by drop.
+    A wait's `timeout` is for the whole of it, and kept within a tenth of a second, with a last look at the end;
+    `on_timeout="cancel"` also cancels the job, which may take two seconds more (of many: two for each), `"return"`
+    returns it as it was last seen. `request_timeout` is for one whole request. Beyond it go, as nothing in requests
+    bounds them, the look-up of a host's name, and a server that sends the head of its answer drop by drop.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class TranslationClient:
         token: str | None = None,
         redis_url: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT_S,
+        roads: Sequence[Road | str] = ROADS,
         session: requests.Session | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -59,14 +63,20 @@ class TranslationClient:
         now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.metrics = Metrics()
-        self._desk = Desk(request_timeout_s=request_timeout, clock=clock, now=now, chance=chance)
+        self._desk = Desk(
+            request_timeout_s=request_timeout,
+            roads=tuple(Road(each) for each in roads),
+            clock=clock,
+            now=now,
+            chance=chance,
+        )
         wire = Wire(url_or_default(url), self.metrics, clock=clock, now=now)
         self._transport = Transport(wire, token_or_default(token), session, clock=clock)
         closed = threading.Event()
         self._means = Means(
             transport=self._transport,
             listener=Listener(clock),
-            road=Road(redis_url, self._transport, clock),
+            way=Way(redis_url, self._transport, clock),
             metrics=self.metrics,
             closed=closed,
             clock=clock,
@@ -124,7 +134,7 @@ class TranslationClient:
         }
         plan = self._desk.submitting(self._desk.submission(fields), timeout)
         job = finish(self._run(plan), on_update=None)
-        self._means.road.note(job)
+        self._means.way.note(job)
         return job
 
     def submit_many(self, submissions: Iterable[Mapping[str, Any]], *, timeout: float = SUBMIT_TIMEOUT_S) -> list[Job]:
@@ -145,7 +155,7 @@ class TranslationClient:
 
         jobs = accepted(each_in_a_thread(submit, requests, SENDERS))
         for job in jobs[:1]:
-            self._means.road.note(job)
+            self._means.way.note(job)
         return jobs
 
     def get_status(self, job_id: str | None = None) -> Job:
@@ -176,121 +186,6 @@ class TranslationClient:
         job = self._call(http.reset(job_id))
         self.metrics.forget_knowing(job.job_id)
         return job
-
-    def wait(
-        self,
-        job_id: str,
-        *,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = True,
-    ) -> Job:
-        """Wait for a job's end in the best way there is: pushed by Redis where that works, else polled.
-
-        `on_update` is called in this thread with the job as it is now, and with every change that is seen.
-        """
-        ids, plan = self._desk.waiting(
-            job_id,
-            Push.IF_OFFERED,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return finish(self._run(plan, ids), on_update)
-
-    def subscribe(
-        self,
-        job_id: str,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        *,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = True,
-    ) -> Job:
-        """Wait for a job's end as `wait` does, pushed by Redis; poll only while Redis is away.
-
-        Raises NoPushError where there is no Redis to be told by.
-        """
-        ids, plan = self._desk.waiting(
-            job_id,
-            Push.ALWAYS,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return finish(self._run(plan, ids), on_update)
-
-    def poll_status(
-        self,
-        job_id: str | None = None,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        *,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = True,
-    ) -> Job:
-        """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
-        _, plan = self._desk.waiting(
-            job_id,
-            Push.NEVER,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return finish(self._run(plan), on_update)
-
-    def events(
-        self, job_id: str, *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
-    ) -> Generator[Job, None, Job]:
-        """Yield the job as it is now, then every change that is seen, up to its end, however it ends.
-
-        Raises WaitTimeoutError. To stop earlier, leave the loop, or `close` what this returns.
-        """
-        ids, plan = self._desk.waiting(job_id, Push.IF_OFFERED, timeout=timeout, request_timeout=request_timeout)
-        return self._run(plan, ids)
-
-    def wait_all(
-        self,
-        job_ids: Iterable[str],
-        *,
-        on_update: OnUpdate | None = None,
-        timeout: float = TIMEOUT_S,
-        request_timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        raise_on_failure: bool = False,
-    ) -> dict[str, Job]:
-        """Wait for the end of many jobs; return them by id, in the order asked, however they ended.
-
-        It takes one subscription and a request for about a hundred ids. With `raise_on_failure`, the first in that
-        order that was not completed raises, once all have ended. A job that does not exist raises JobNotFoundError at
-        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen.
-        """
-        ids, plan = self._desk.waiting_for_all(
-            job_ids,
-            timeout=timeout,
-            request_timeout=request_timeout,
-            on_timeout=on_timeout,
-            raise_on_failure=raise_on_failure,
-        )
-        return finish(self._run(plan, ids), on_update)
-
-    def as_completed(
-        self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
-    ) -> Generator[Job, None, None]:
-        """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
-        ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
-        return ended(self._run(plan, ids))
-
-    def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> Generator[Job, None, T]:
-        with Performer(self._means, job_ids) as perform:
-            return (yield from drive(plan, perform))
 
     def _call(self, request: http.Request[T]) -> T:
         """Send one request once; return its value."""

@@ -1,7 +1,7 @@
 """Requests over the wire, blocking: one session and its token."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -9,10 +9,13 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from . import http
-from .steps import Send
+from .steps import Line, Send
+from .stream import SILENCE_S, Stream
 from .wire import POOL_SIZE, Outgoing, Wire, first_words
 
 T = TypeVar("T")
+
+_TROUBLES: Final = (requests.RequestException, HTTPError, OSError, ValueError)
 
 
 class Bearer(requests.auth.AuthBase):
@@ -39,6 +42,7 @@ class Transport:
         self._owns_session = session is None
         self._session = session or _new_session()
         self._clock = clock
+        self._streams: set[Stream] = set()
 
     def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request and wait for its answer as long as the step says.
@@ -52,17 +56,49 @@ class Transport:
         prepared = self._prepare(outgoing)
         try:
             status, headers, body = self._exchange(prepared, outgoing.timeout_s)
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
-            raise  # of the caller's: no later attempt could be better
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            is_away = isinstance(error, requests.ConnectionError)
-            return self._wire.failed(step, began_s, first_words(error), is_away=is_away)
+        except _TROUBLES as error:
+            return self._failed(step, began_s, error)
         return self._wire.answered(step, began_s, status, headers, body)
 
+    def open(self, step: Send[None]) -> tuple[http.Answer[Any], Line, Stream | None]:
+        """Ask for a stream of events; its head has to be there as soon as the step says. Else as `send`."""
+        spared = self._wire.spare(step)
+        if spared:
+            return spared, Line.DOWN, None
+        outgoing, began_s = self._wire.outgoing(step), self._clock()
+        try:
+            response, body = self._begin(self._prepare(outgoing), outgoing.timeout_s)
+        except _TROUBLES as error:
+            return self._failed(step, began_s, error), Line.DOWN, None
+        answer, line = self._wire.opened(step, began_s, response.status_code, response.headers, body)
+        if line is not Line.UP:
+            return answer, line, None
+        stream = self._follow(response)
+        return answer, Line.UP if stream else Line.NONE, stream
+
     def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections, and end all streams."""
+        for stream in list(self._streams):
+            stream.leave()
         if self._owns_session:
             self._session.close()
+
+    def _failed(self, step: Send[T], began_s: float, error: Exception) -> http.Answer[T]:
+        if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+            raise error  # of the caller's: no later attempt could be better
+        is_away = isinstance(error, requests.ConnectionError)
+        return self._wire.failed(step, began_s, first_words(error), is_away=is_away)
+
+    def _follow(self, response: requests.Response) -> Stream | None:
+        """Read a stream from now on, whatever time it takes; None where its connection cannot be listened to."""
+        sock = getattr(response.raw.connection, "sock", None)
+        if sock is None:  # it ends with this answer, and nothing could interrupt a read
+            response.close()
+            return None
+        sock.settimeout(SILENCE_S)
+        stream = Stream(response, self._streams.discard)
+        self._streams.add(stream)
+        return stream
 
     def _prepare(self, outgoing: Outgoing) -> requests.PreparedRequest:
         return self._session.prepare_request(
@@ -78,14 +114,29 @@ class Transport:
         until_s = self._clock() + limit_s
         # in a hook: right after those, requests reads a redirection's body itself, however long that takes
         prepared.hooks["response"].append(lambda response, **_: parts.extend(self._read(response, until_s)))
+        with self._send(prepared, limit_s) as response:
+            # a hook of the session's own may have read the body before ours
+            return response.status_code, response.headers, b"".join(parts) or response.content
+
+    def _begin(self, prepared: requests.PreparedRequest, limit_s: float) -> tuple[requests.Response, bytes]:
+        """Return the head of an answer and, unless that begins a stream, all of it."""
+        parts: list[bytes] = []
+        until_s = self._clock() + limit_s
+
+        def read_refusal(response: requests.Response, **_: Any) -> None:
+            if response.status_code != requests.codes.ok:
+                parts.extend(self._read(response, until_s))
+
+        prepared.hooks["response"].append(read_refusal)
+        return self._send(prepared, limit_s), b"".join(parts)
+
+    def _send(self, prepared: requests.PreparedRequest, limit_s: float) -> requests.Response:
         settings: dict[str, Any] = {
             **self._session.merge_environment_settings(prepared.url or "", {}, True, None, None),  # noqa: FBT003 - stream
             # all of it: requests' own number would count for connecting and for the head anew
             "timeout": Timeout(total=limit_s),
         }
-        with self._session.send(prepared, allow_redirects=False, **settings) as response:
-            # a hook of the session's own may have read the body before ours
-            return response.status_code, response.headers, b"".join(parts) or response.content
+        return self._session.send(prepared, allow_redirects=False, **settings)
 
     def _read(self, response: requests.Response, until_s: float) -> list[bytes]:
         """Read a body to its end, so that its connection can be used again. Raises TimeoutError where that is late."""

@@ -1,17 +1,31 @@
 """How to wait for one job, and how to insist on an answer: plans without I/O, clock or dice."""
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from contract.errors import DubqError, IllegalTransitionError, WaitTimeoutError
 from contract.job import Job
 from contract.states import State
 
 from . import http
+from .ladder import Road
+from .patience import Patience
 from .steps import Pause, Plan, Send
-from .watch import CANCEL_S, LAST_LOOK_S, POLLS, Chance, Patience, Watch, is_another_life, standing, verdict
+from .watch import CANCEL_S, POLLS, Chance, Watch, is_another_life, standing, verdict
 
 T = TypeVar("T")
+
+HOLD_S: Final = 55
+"""How long an answer is held at most: many a proxy gives up after a minute."""
+
+WARN_FACTOR: Final = 3
+"""Silence is worth a word when it has lasted so many times as long as the whole job should have taken."""
+
+LEAST_WARN_S: Final = 3.0
+
+LAST_TRY_S: Final = 1.0
+"""What a request that is insisted on may take when patience is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +33,8 @@ class Terms(Patience):
     """What the caller of a wait asks for. Without a `job_id` it is about the job of the single-job face."""
 
     job_id: str | None
+    wants_progress: bool = False  # and not the end alone
+    wants_warning: bool = False  # when there has been no news for long
 
     def __post_init__(self) -> None:
         if self.job_id is not None:
@@ -44,7 +60,7 @@ def insist(
     """
     deadline_s, attempt = at_s + patience_s, 0
     while True:
-        within_s = min(request_timeout_s, max(deadline_s - at_s, LAST_LOOK_S))
+        within_s = min(request_timeout_s, max(deadline_s - at_s, LAST_TRY_S))
         reply = yield Send(request=request, within_s=within_s, is_retry=attempt > 0, insist=True)
         at_s, answer, attempt = reply.at_s, reply.answer, attempt + 1
         if answer.value is not None or at_s >= deadline_s or (answer.error and not answer.is_passing):
@@ -58,11 +74,13 @@ class _Wait(Watch[Job]):
     """The wait for one job."""
 
     NEWS_PUTS_OFF_A_LOOK: ClassVar = True
+    SNAPSHOTS: ClassVar = frozenset({Road.SSE})
 
     def __init__(self, terms: Terms, at_s: float, chance: Chance) -> None:
         super().__init__(terms, at_s, chance)
         self._terms = terms
         self._latest: Job | None = None
+        self._holds = Road.LONG_POLL in terms.allowed  # the service its answers, as far as we know
 
     def _is_over(self) -> bool:
         return self._final is not None
@@ -76,21 +94,40 @@ class _Wait(Watch[Job]):
             raise AssertionError("it is not over")
         return verdict(self._final, raise_on_failure=self._terms.raise_on_failure)
 
-    def _look(self) -> Plan[None]:
-        is_last = self._left_s <= 0
-        within_s = min(self._terms.request_timeout_s, LAST_LOOK_S if is_last else self._left_s)
-        is_retry = self._trouble is not None
-        reply = yield Send(request=self._reading(), within_s=within_s, is_retry=is_retry, insist=is_last)
-        self._trouble = reply.answer.error
-        self._floor_s = reply.at_s + reply.answer.retry_after_s
+    def _look(self, ends_s: float, *, is_last: bool) -> Plan[None]:
+        began_s, news, hold_s = self._now_s, self._news, 0 if is_last else self._hold_s()
+        request = self._reading(in_full=is_last)
+        if hold_s:
+            request = http.hold_for(request, hold_s, until_done=not self._terms.wants_progress)
+        within_s = min(self._terms.request_timeout_s + hold_s, ends_s - self._now_s)
+        reply = yield Send(request=request, within_s=within_s, is_retry=self._trouble is not None, insist=is_last)
+        answer, took_s = reply.answer, reply.at_s - began_s
+        self._trouble = answer.error
+        # who waits for an answer is not to wait before he asks again, whatever is good for those who poll
+        self._floor_s = reply.at_s + (0.0 if answer.was_held else answer.retry_after_s)
         yield from self._take_look(reply)
+        self._may_follow = False
+        if hold_s and not answer.error:
+            self._holds = answer.was_held
+            has_waited = took_s > hold_s / 2  # else something has cut it short
+            self._may_follow = answer.was_held and (has_waited or (self._terms.wants_progress and self._news > news))
+        elif not answer.error:
+            self._took_s, self._may_follow = took_s, self._hold_s() > 0
 
-    def _reading(self) -> http.Request[Job]:
+    def _hold_s(self) -> int:
+        """For how many seconds to ask the service to hold its answer; 0: not at all."""
+        if not self._holds or self._has_line or self._trouble:
+            return 0
+        if self._latest is None and self._terms.wants_progress:
+            return 0  # first how it stands
+        return max(0, int(min(HOLD_S, self._left_s, self._warn_s - self._now_s)))
+
+    def _reading(self, *, in_full: bool) -> http.Request[Job]:
         if self._terms.job_id is None:
             return http.read_single()  # whose job may be another one the next time: nothing is "known"
-        if self._left_s <= 0:
-            return http.read_job(self._terms.job_id)  # in full, should another life have come as far as the known one
-        return http.read_job(self._terms.job_id, self._latest.seq if self._latest else None)
+        if in_full or self._latest is None:  # at the end, should another life have come as far as the known one
+            return http.read_job(self._terms.job_id)
+        return http.read_job(self._terms.job_id, self._latest.seq)
 
     def _is_news(self, job: Job) -> bool:
         known = self._latest
@@ -102,6 +139,9 @@ class _Wait(Watch[Job]):
 
     def _know(self, job: Job) -> None:
         self._latest, self._trouble = job, None
+        if self._terms.wants_warning:
+            patience_s = max(WARN_FACTOR * job.eta.p90_s, LEAST_WARN_S) if job.eta else math.inf
+            self._silent, self._warn_s = job, self._now_s + patience_s
 
     def _named(self, error: DubqError) -> DubqError:
         """Add to an error what this wait knows of its job."""
@@ -127,7 +167,7 @@ class _Wait(Watch[Job]):
         reply = yield Send(request=http.cancel(job_id), within_s=within_s, insist=True)
         error = reply.answer.error
         if isinstance(error, IllegalTransitionError):  # it has just ended
-            yield from self._look()
+            yield from self._look(self._now_s + within_s, is_last=True)
         elif error:
             return f"it could not be cancelled ({error}), goes on, and can be waited for again"
         else:

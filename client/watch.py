@@ -1,34 +1,35 @@
 """What every wait has in common, be it for one job or for a thousand: when to listen, when to look, when to give up.
 
-A plan yields what should happen next (`steps`) and is told how it went and what time it is. Being pushed to and polling
-are one plan: it looks when a look is due, and in between it listens if there is a line, and sleeps if not.
+A plan yields what should happen next (`steps`) and is told how it went and what time it is. All roads are one plan: it
+looks when a look is due, and in between it listens if there is a line, and sleeps if not.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from contract.backoff import Backoff
 from contract.errors import DubqError, JobCancelledError, JobFailedError, UnknownStateError
 from contract.job import Job
 from contract.states import State
 
-from .steps import Line, Listen, Pause, Plan, Reply, Subscribe, Tell
+from .ladder import Ladder, Road
+from .patience import Patience, Push
+from .steps import Line, Listen, Pause, Plan, Reply, Subscribe, Tell, Warn
 
 T = TypeVar("T")
 Chance: TypeAlias = Callable[[], float]
 """A number in [0, 1), at random."""
 
-OnTimeout: TypeAlias = Literal["raise", "cancel", "return"]
+GRACE_S: Final = 0.08
+"""What the answer to the last look may come too late, and so the most that a wait can overstay."""
 
-TIMEOUT_S: Final = 900.0
-REQUEST_TIMEOUT_S: Final = 10.0
+MOST_LEAD_S: Final = 1.0
+"""How long before the deadline the last look may begin."""
 
-LAST_LOOK_S: Final = 1.0
-"""What the look at the deadline itself may take, and so the most that a wait can overstay."""
+NEAR_S: Final = 1.0
+"""A look that would come so shortly before the deadline comes at it."""
 
 CANCEL_S: Final = 2.0
 """What each cancelling of `on_timeout="cancel"` may take on top of that, and one more look if a job has just ended."""
@@ -36,47 +37,12 @@ CANCEL_S: Final = 2.0
 SUBSCRIBE_S: Final = 2.0
 """Longer than any healthy server needs; meanwhile nobody polls."""
 
+SNAPSHOT_S: Final = 2.0
+"""A line that begins with the job as it is has said so by then, or there is a look."""
+
 POLLS: Final = Backoff()
 REREADS: Final = Backoff(first_s=40.0, factor=1.5, cap_s=300.0)
-"""A line that is silent is re-read, for messages may be lost: after 20 to 40 s, then ever more seldom."""
-
-
-class Push(Enum):
-    """What a wait makes of Redis."""
-
-    NEVER = auto()  # poll
-    IF_OFFERED = auto()  # the best there is
-    ALWAYS = auto()  # raise if there is none; while it is away, poll
-
-
-class NoPushError(DubqError):
-    """This client cannot be pushed to; `client.wait` and `client.poll_status` work without."""
-
-    code = "no_push"
-    title = "There is no Redis to be told by"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How a caller wants to wait, whatever for."""
-
-    push: Push
-    timeout_s: float = TIMEOUT_S
-    request_timeout_s: float = REQUEST_TIMEOUT_S
-    on_timeout: OnTimeout = "raise"
-    raise_on_failure: bool = True
-
-    def __post_init__(self) -> None:
-        check_seconds("timeout", self.timeout_s)
-        check_seconds("request_timeout", self.request_timeout_s)
-        if self.on_timeout not in ("raise", "cancel", "return"):
-            raise ValueError(f"on_timeout has to be 'raise', 'cancel' or 'return', not {self.on_timeout!r}")
-
-
-def check_seconds(name: str, value: float) -> None:
-    """Raise ValueError unless `value` is a finite number that is not negative."""
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"{name} has to be a finite number of seconds, not {value!r}")
+"""A job on a silent line is re-read, for messages may be lost: after 20 to 40 s, then ever more seldom."""
 
 
 def verdict(job: Job, *, raise_on_failure: bool) -> Job:
@@ -92,18 +58,25 @@ def verdict(job: Job, *, raise_on_failure: bool) -> Job:
 
 
 class Watch(ABC, Generic[T]):
-    """One wait: when it looks next, and what it makes of what it is told."""
+    """One wait: which road it takes, when it looks next, and what it makes of what it is told."""
 
     NEWS_PUTS_OFF_A_LOOK: ClassVar[bool]
+    SNAPSHOTS: ClassVar[frozenset[Road]]
+    """Lines that begin with what a look would find."""
 
     def __init__(self, patience: Patience, at_s: float, chance: Chance) -> None:
         self._patience, self._chance = patience, chance
         self._now_s = at_s
         self._deadline_s = at_s + patience.timeout_s
-        self._trouble: DubqError | None = None  # why the last look brought nothing
+        self._ladder = Ladder(patience.allowed, chance)
+        self._due_s = at_s  # when to look next
         self._floor_s = at_s  # the service asked not to be asked before
-        self._wants_line = patience.push is not Push.NEVER
-        self._has_line = False
+        self._took_s = 0.0  # by the last look that was not held
+        self._may_follow = False  # another one, at once, which the service will hold until there is news
+        self._trouble: DubqError | None = None  # why the last one brought nothing
+        self._awaits_snapshot = False  # on the line, instead of a look
+        self._warn_s = math.inf  # when silence has lasted so long that it is worth a word
+        self._silent: Job | None = None  # whom that would be about
         self._polls = self._rereads = 0  # pauses of either kind since things last went well
         self._news = 0  # how many there have been
 
@@ -112,8 +85,8 @@ class Watch(ABC, Generic[T]):
         """Whether there is nothing left to wait for."""
 
     @abstractmethod
-    def _look(self) -> Plan[None]:
-        """Read what has to be read. Whoever is past the deadline gets a moment for it."""
+    def _look(self, ends_s: float, *, is_last: bool) -> Plan[None]:
+        """Read what has to be read; what is not there at `ends_s` is not to be had. Leave word of how it went."""
 
     @abstractmethod
     def _is_news(self, job: Job) -> bool:
@@ -140,45 +113,93 @@ class Watch(ABC, Generic[T]):
         """Add to an error what is known of the jobs it is about."""
 
     def _line_is_up(self) -> None:
-        """Take note that a subscription has just begun."""
+        """Take note that a line has just begun."""
 
     def run(self) -> Plan[T]:
         """Plan all of it."""
         while not self._is_over():
-            if self._wants_line and not self._has_line and self._left_s > 0:
-                yield from self._take((yield Subscribe(min(SUBSCRIBE_S, self._left_s))))
-            is_last = self._left_s <= 0
-            yield from self._look()
-            if self._is_over():
+            yield from self._climb()
+            yield from self._warn()
+            if self._now_s >= self._last_look_s:
+                yield from self._look(max(self._deadline_s, self._now_s) + GRACE_S, is_last=True)
+                yield from self._sit_out()
                 break
-            if is_last:
-                return (yield from self._give_up())
-            yield from self._rest()
-        return self._result()
+            if self._now_s >= self._due_s:
+                yield from self._look(self._deadline_s, is_last=False)
+                self._due_s = self._now_s if self._may_follow else self._next_look_s()
+            else:
+                yield from self._rest()
+        return self._result() if self._is_over() else (yield from self._give_up())
+
+    @property
+    def _has_line(self) -> bool:
+        return self._ladder.line is not None
 
     @property
     def _left_s(self) -> float:
         return self._deadline_s - self._now_s
 
+    @property
+    def _last_look_s(self) -> float:
+        """When the last look begins: its answer is there at the deadline if it takes as long as the one before."""
+        return self._deadline_s - min(self._took_s, MOST_LEAD_S)
+
+    def _climb(self) -> Plan[None]:
+        """Bring up the best line that there is, if it is time to try."""
+        while self._now_s < self._last_look_s and (road := self._ladder.to_try(self._now_s)):
+            reply = yield Subscribe(road, min(SUBSCRIBE_S, self._left_s))
+            self._now_s = reply.at_s
+            if reply.line is Line.UP:
+                self._ladder.is_up(road, self._now_s)
+                self._awaits_snapshot = road in self.SNAPSHOTS
+                self._due_s = self._now_s + (SNAPSHOT_S if self._awaits_snapshot else 0.0)
+                self._line_is_up()
+            elif reply.line is Line.NONE:
+                self._ladder.is_closed(road)
+                if self._patience.push is Push.ALWAYS and reply.answer.error:
+                    raise self._named(reply.answer.error)
+            else:
+                rest_s = reply.answer.retry_after_s
+                self._ladder.is_down(road, self._now_s, was_answered=not reply.answer.is_away, rest_s=rest_s)
+            self._raise_refusal(reply)
+
     def _rest(self) -> Plan[None]:
-        """Let time pass until the next look is due: on the line if there is one, where the end may come first."""
-        due_s = self._next_look_s()
-        while self._now_s < due_s and not self._is_over():
-            if not self._has_line:
-                yield from self._take((yield Pause(due_s - self._now_s)))
-                return
-            before = self._news
-            yield from self._take((yield Listen(due_s - self._now_s)))
-            if self._has_line and not self._trouble:
-                self._polls = 0  # all is well: the next trouble is a new one
-            is_put_off = self.NEWS_PUTS_OFF_A_LOOK and self._news > before
-            if is_put_off:
-                self._rereads = 0
-            if is_put_off or not self._has_line:
-                due_s = self._next_look_s()
+        """Let time pass until something is due: on the line if there is one, where the end may come first."""
+        until_s = min(self._due_s, self._last_look_s, self._ladder.next_try_s(), self._warn_s)
+        yield from self._idle(until_s - self._now_s)
+
+    def _sit_out(self) -> Plan[None]:
+        """Let what is left of the time pass after the last look, in case it was answered sooner than expected."""
+        while self._left_s > 0 and not self._is_over():
+            yield from self._idle(self._left_s)
+
+    def _idle(self, seconds: float) -> Plan[None]:
+        if self._has_line:
+            yield from self._listen(seconds)
+        else:
+            yield from self._take((yield Pause(seconds)))
+
+    def _listen(self, seconds: float) -> Plan[None]:
+        before = self._news
+        reply = yield Listen(seconds)
+        if self._awaits_snapshot and _jobs(reply):
+            self._awaits_snapshot = False
+            yield from self._take_look(reply)
+            self._due_s = self._next_look_s()
+        else:
+            yield from self._take(reply)
+        if reply.line is Line.DOWN:
+            self._ladder.is_lost(self._now_s)
+            self._due_s = self._next_look_s()
+            return
+        if not self._trouble:
+            self._polls = 0  # all is well: the next trouble is a new one
+        if self.NEWS_PUTS_OFF_A_LOOK and self._news > before:
+            self._rereads = 0
+            self._due_s = self._next_look_s()
 
     def _next_look_s(self) -> float:
-        """Return when to look again, which is the deadline at the latest."""
+        """Return when to look again."""
         if self._has_line and not self._trouble:
             self._rereads += 1
             pause_s = REREADS.pause_s(self._rereads, self._chance())
@@ -187,7 +208,13 @@ class Watch(ABC, Generic[T]):
             pause_s = POLLS.pause_s(self._polls, self._chance())
         due_s = max(self._now_s + pause_s, self._floor_s)
         # what would come just before the deadline comes at it
-        return due_s if due_s < self._deadline_s - LAST_LOOK_S else self._deadline_s
+        return due_s if due_s < self._deadline_s - NEAR_S else math.inf
+
+    def _warn(self) -> Plan[None]:
+        """Say once that there has been no news for long, if so."""
+        if self._now_s >= self._warn_s and self._silent:
+            self._warn_s = math.inf
+            self._now_s = (yield Warn(self._silent)).at_s
 
     def _take_look(self, reply: Reply) -> Plan[None]:
         """Learn from a look, which is the truth: only messages, and answers overtaken by them, may be old news."""
@@ -198,26 +225,17 @@ class Watch(ABC, Generic[T]):
     def _take(self, reply: Reply) -> Plan[None]:
         """Learn from a step. The newest `seq` wins, whatever came in between; only what is newer is told."""
         self._now_s = reply.at_s
-        self._take_line(reply)
-        answer = reply.answer
-        if answer.error and not answer.is_passing:
-            raise self._named(answer.error)
+        self._raise_refusal(reply)
         for job in _jobs(reply):
             if self._is_news(job):
                 self._news += 1
                 self._know(job)
                 self._now_s = (yield Tell(job)).at_s
 
-    def _take_line(self, reply: Reply) -> None:
-        if reply.line is None:
-            return
-        if reply.line is Line.UP and not self._has_line:
-            self._line_is_up()
-        self._has_line = reply.line is Line.UP
-        if reply.line is Line.NONE:
-            self._wants_line = False
-            if self._patience.push is Push.ALWAYS and reply.answer.error:
-                raise self._named(reply.answer.error)
+    def _raise_refusal(self, reply: Reply) -> None:
+        answer = reply.answer
+        if answer.error and not answer.is_passing:
+            raise self._named(answer.error)
 
 
 def _jobs(reply: Reply) -> tuple[Job, ...]:

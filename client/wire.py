@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 from . import answers, http
 from .metrics import Metrics
-from .steps import Send
+from .steps import Line, Send
 
 T = TypeVar("T")
 
 SHORTEST_REQUEST_S: Final = 0.001  # no socket takes a timeout of 0
 POOL_SIZE: Final = 64  # connections that are kept for waits that ask at once
-AWAY_S: Final = 1.0
-"""For so long after nobody answered, others do not knock: a client with many waits knocks once a second in all."""
+AWAY_S: Final = 0.75
+"""For so long after nobody answered, others do not knock: all waits of a client together knock about once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,14 @@ class Wire:
         self._away = (0.0, "")
         self._count(step, began_s, status)
         return answers.classify(step.request, status, headers, body, self._now())
+
+    def opened(
+        self, step: Send[None], began_s: float, status: int, headers: Mapping[str, str], body: bytes
+    ) -> tuple[http.Answer[Any], Line]:
+        """Count the answer to who has asked for a stream, and say what it means; `body` is only that of a refusal."""
+        self._away = (0.0, "")
+        self._count(step, began_s, status)
+        return answers.stream(step.request, status, headers, body, self._now())
 
     def failed(self, step: Send[T], began_s: float, reason: str, *, is_away: bool) -> http.Answer[T]:
         """Count a request that got no answer; `is_away`: there was nobody to connect to."""

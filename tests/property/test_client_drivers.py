@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import random
 import threading
@@ -16,12 +15,14 @@ from hypothesis import strategies as st
 
 from client import aio_driver, driver, http
 from client.http import Answer
+from client.ladder import Road
 from client.many import ManyTerms, wait_all
 from client.metrics import Metrics
-from client.steps import Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell
+from client.patience import Push
+from client.steps import Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, Warn
 from client.switchboard import Signal
 from client.waiting import Terms, wait
-from client.watch import LAST_LOOK_S, REREADS, Push
+from client.watch import GRACE_S, REREADS
 from contract.errors import AuthenticationError, DubqError, RateLimitedError, ServiceUnavailableError
 from contract.job import Job
 from contract.states import State
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-ROADS = http.Roads(client_id="acme", redis_url="redis://r")
-NO_ROADS = http.Roads(client_id="acme", redis_url=None)
+ROADS = http.Roads(client_id="acme", redis_url="redis://r", has_events=True)
+NO_ROADS = http.Roads(client_id="acme", redis_url=None, has_events=False)
 
 
 def job(job_id: str, state: State, seq: int) -> Job:
@@ -53,7 +54,7 @@ class History:
     seed: int
     ends_s: dict[str, float]
     trouble_until_s: float
-    has_redis: bool
+    roads: frozenset[Road]
     refusal_odds: float
     dice: random.Random = field(init=False)
     now_s: float = 0.0
@@ -63,7 +64,7 @@ class History:
         self.dice = random.Random(self.seed)  # noqa: S311
 
     def again(self) -> History:
-        return History(self.seed, self.ends_s, self.trouble_until_s, self.has_redis, self.refusal_odds)
+        return History(self.seed, self.ends_s, self.trouble_until_s, self.roads, self.refusal_odds)
 
     def truth(self, job_id: str, at_s: float) -> Job:
         if at_s >= self.ends_s[job_id]:
@@ -85,12 +86,15 @@ class History:
         ids = step.request.params.get("ids")
         if ids is None:
             name = step.request.path.split("/")[2]
-            return Answer(value=self.truth(name, answer_s), retry_after_s=pause_s)
+            was_held = "Prefer" in step.request.headers and Road.LONG_POLL in self.roads
+            if was_held:
+                self.now_s = answer_s = max(self.now_s, answer_s + self.dice.choice([0.0, 1.0, step.within_s]))
+            return Answer(value=self.truth(name, answer_s), retry_after_s=pause_s, was_held=was_held)
         return Answer(value=tuple(self.truth(each, answer_s) for each in ids.split(",")), retry_after_s=pause_s)
 
-    def subscribe(self, within_s: float) -> Line:
-        self.steps.append((self.now_s, Subscribe(within_s)))
-        if not self.has_redis:
+    def subscribe(self, road: Road, within_s: float) -> Line:
+        self.steps.append((self.now_s, Subscribe(road, within_s)))
+        if road not in self.roads:
             return Line.NONE
         self.now_s += self.dice.choice([0.0, within_s])
         return Line.DOWN if self.is_bad() else Line.UP
@@ -122,15 +126,16 @@ class History:
         match step:
             case Send():
                 answer = self.send(step)
-            case Subscribe(within_s):
-                line = self.subscribe(within_s)
+            case Subscribe(road, within_s):
+                line = self.subscribe(road, within_s)
+                answer = Answer(is_away=line is Line.DOWN)
             case Listen(seconds):
                 news = self.listen(seconds)
                 line = Line.DOWN if news is Signal.LOST else Line.UP
                 answer = Answer(value=news if isinstance(news, Job) else None)
             case Pause(seconds):
                 self.pause(seconds)
-            case Tell():
+            case Tell() | Warn():
                 pass
         return Reply(at_s=self.now_s, answer=answer, line=line)
 
@@ -140,23 +145,28 @@ class Means:
 
     def __init__(self, history: History) -> None:
         self.history, self.metrics, self.closed = history, Metrics(), threading.Event()
-        self.transport = self.listener = self.road = self
+        self.transport = self.listener = self.way = self
         self.send, self.pause, self.now = history.send, history.pause, lambda: BEGAN
         self.line = Line.UP
 
     def clock(self) -> float:
         return self.history.now_s
 
-    def find(self, within_s: float) -> Answer[http.Roads]:
+    def find(self, road: Road, within_s: float) -> Answer[http.Roads]:
         """The subscription happens here, for without a road nobody joins."""
         before_s = self.history.now_s
-        self.line = self.history.subscribe(within_s)
+        self.line = self.history.subscribe(road, within_s)
         self.joined_s, self.history.now_s = self.history.now_s, before_s
         return Answer(value=NO_ROADS if self.line is Line.NONE else ROADS)
 
     def join(self, _url: str, _channels: Sequence[str], _within_s: float) -> Means | None:
         self.history.now_s = self.joined_s
         return self if self.line is Line.UP else None
+
+    def open(self, _step: Send[None]) -> tuple[Answer[Any], Line, Means | None]:
+        self.history.now_s = self.joined_s
+        is_up = self.line is Line.UP
+        return Answer(is_away=not is_up), self.line, self if is_up else None
 
     def take(self, seconds: float) -> bytes | Signal | None:
         news = self.history.listen(seconds)
@@ -171,7 +181,7 @@ class AsyncMeans(Means):
 
     def __getattribute__(self, name: str) -> Any:
         member = super().__getattribute__(name)
-        if name not in {"send", "find", "join", "take", "pause"}:
+        if name not in {"send", "find", "join", "open", "take", "pause"}:
             return member
 
         async def call(*args: Any) -> Any:
@@ -195,21 +205,26 @@ def virtually(history: History, make: Made) -> Any:
 
 
 def blocking(history: History, make: Made) -> Any:
-    perform = driver.Performer(Means(history), ["j"])  # type: ignore[arg-type]
+    perform = driver.Performer(Means(history), list(history.ends_s))  # type: ignore[arg-type]
     return outcome(lambda: driver.finish(driver.drive(make(history), perform), history.tell))
 
 
 def awaited(history: History, make: Made) -> Any:
     async def act() -> Any:
-        running = aio_driver.run(make(history), AsyncMeans(history), ["j"])  # type: ignore[arg-type]
+        running = aio_driver.run(make(history), AsyncMeans(history), list(history.ends_s))  # type: ignore[arg-type]
         return await aio_driver.finish(running, history.tell)
 
     return outcome(lambda: asyncio.run(act()))
 
 
 def make_wait(push: Push, timeout_s: float, on_timeout: Any) -> Made:
-    terms = Terms(job_id="a", push=push, timeout_s=timeout_s, on_timeout=on_timeout)
-    return lambda history: wait(terms, 0.0, history.dice.random)
+    def make(history: History) -> Plan[Any]:
+        terms = Terms(
+            job_id="a", push=push, timeout_s=timeout_s, on_timeout=on_timeout, wants_progress=history.seed % 2 == 0
+        )
+        return wait(terms, 0.0, history.dice.random)
+
+    return make
 
 
 def make_wait_all(push: Push, timeout_s: float, on_timeout: Any) -> Made:
@@ -226,7 +241,7 @@ def histories(refusal_odds: float = 0.02) -> st.SearchStrategy[History]:
         seed=st.integers(),
         ends_s=st.fixed_dictionaries({name: st.floats(0, 2000) for name in ("a", "bb", "ccc", "dddd")}),
         trouble_until_s=st.floats(0, 2500),
-        has_redis=st.booleans(),
+        roads=st.frozensets(st.sampled_from(Road)),
         refusal_odds=st.just(refusal_odds),
     )
 
@@ -272,9 +287,10 @@ def test_no_wait_for_many_outlasts_its_deadline_nor_asks_in_a_hot_loop(
 ) -> None:
     world = history.again()
     virtually(world, make_wait_all(push, timeout_s, "raise"))
-    assert world.now_s <= timeout_s + LAST_LOOK_S + 1e-6
-    times = [at_s for at_s, step in world.steps if isinstance(step, Send)]
-    assert all(after - before >= 0.5 - 1e-6 for before, after in itertools.pairwise(times[:-1]))
+    assert world.now_s <= timeout_s + GRACE_S + 1e-6
+    sent = sum(isinstance(step, Send) for _, step in world.steps)
+    tried = sum(isinstance(step, Subscribe) for _, step in world.steps)
+    assert sent <= 2 + world.now_s / 0.5 + tried
     for _, step in world.steps:
         if isinstance(step, (Pause, Listen)):
             assert 0 < step.seconds <= max(REREADS.cap_s, 70.0)

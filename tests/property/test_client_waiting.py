@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from client.driver import drive, finish
 from client.http import Answer
-from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell
+from client.ladder import Road
+from client.patience import NoPushError, Push
+from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell, Warn
 from client.waiting import Terms, wait
-from client.watch import LAST_LOOK_S, REREADS, NoPushError, Push
+from client.watch import GRACE_S, MOST_LEAD_S, REREADS
 from contract.errors import RateLimitedError, ServiceUnavailableError, WaitTimeoutError
 from contract.job import Job
 from contract.states import State
@@ -38,7 +40,7 @@ def job(state: State, seq: int) -> Job:
 
 @dataclass
 class Chaos:
-    """A job that ends at `ends_s`, seen through a service and a line that fail as the dice say.
+    """A job that ends at `ends_s`, seen through a service and lines that fail as the dice say.
 
     Requests and subscriptions take time, messages are lost, doubled and late, `Retry-After` is anything.
     """
@@ -46,7 +48,7 @@ class Chaos:
     dice: random.Random
     ends_s: float
     trouble_until_s: float
-    has_redis: bool
+    roads: frozenset[Road]
     now_s: float = 0.0
     steps: list[tuple[float, Step]] = field(default_factory=list)
 
@@ -60,28 +62,37 @@ class Chaos:
         self.steps.append((self.now_s, step))
         match step:
             case Send():
-                answer = self._answer()
-                self.now_s += self.dice.choice([0.0, min(0.01, step.within_s), step.within_s])
-                return Reply(at_s=self.now_s, answer=answer)
-            case Subscribe(within_s):
-                if not self.has_redis:
+                return self._answer(step)
+            case Subscribe(road, within_s):
+                if road not in self.roads:
                     error = NoPushError("none")
                     return Reply(at_s=self.now_s, line=Line.NONE, answer=Answer(error=error, is_passing=True))
                 self.now_s += self.dice.choice([0.0, within_s])
-                return Reply(at_s=self.now_s, line=Line.DOWN if self.is_bad() else Line.UP)
+                if not self.is_bad():
+                    return Reply(at_s=self.now_s, line=Line.UP)
+                refusal: Answer[Any] = Answer(
+                    is_away=self.dice.random() < 0.5, retry_after_s=self.dice.choice([0.0, 3.0])
+                )
+                return Reply(at_s=self.now_s, line=Line.DOWN, answer=refusal)
             case Listen(seconds):
                 return self._listen(seconds)
             case Pause(seconds):
                 self.now_s += seconds
-            case Tell():
+            case Tell() | Warn():
                 pass
         return Reply(at_s=self.now_s)
 
-    def _answer(self) -> Answer[Any]:
-        pause_s = self.dice.choice([0.0, 0.0, 2.0, 70.0])
+    def _answer(self, step: Send[Any]) -> Reply:
+        pause_s, seen_s = self.dice.choice([0.0, 0.0, 2.0, 70.0]), self.now_s
+        self.now_s += self.dice.choice([0.0, min(0.01, step.within_s), step.within_s])
         if self.is_bad():
-            return Answer(error=self.dice.choice(TROUBLES), is_passing=True, retry_after_s=pause_s)
-        return Answer(value=self.truth(self.now_s), retry_after_s=pause_s)
+            trouble: Answer[Any] = Answer(error=self.dice.choice(TROUBLES), is_passing=True, retry_after_s=pause_s)
+            return Reply(at_s=self.now_s, answer=trouble)
+        hold_s = held_s(step) if Road.LONG_POLL in self.roads else 0
+        if hold_s:  # held as long as it should be, or cut short, which may well be at once
+            self.now_s = seen_s = max(self.now_s, min(seen_s + hold_s * self.dice.choice([0, 0.01, 1]), self.ends_s))
+        job = self.truth(seen_s)
+        return Reply(at_s=self.now_s, answer=Answer(value=job, retry_after_s=pause_s, was_held=hold_s > 0))
 
     def _listen(self, seconds: float) -> Reply:
         luck = self.dice.random()
@@ -95,19 +106,27 @@ class Chaos:
         return Reply(at_s=self.now_s, line=Line.UP, answer=Answer(value=self.truth(of_s)))
 
 
+def held_s(step: Step) -> int:
+    """Return for how many seconds a request wants to be held."""
+    wish = step.request.headers.get("Prefer", "") if isinstance(step, Send) else ""
+    return int(wish.partition("=")[2].partition(";")[0] or 0)
+
+
 chaoses = st.builds(
     Chaos,
     dice=st.integers().map(random.Random),
     ends_s=st.floats(0, 2000),
     trouble_until_s=st.floats(0, 2500),
-    has_redis=st.booleans(),
+    roads=st.frozensets(st.sampled_from(Road)),
 )
 pushes = st.sampled_from([Push.NEVER, Push.IF_OFFERED])
 
 
 def run(chaos: Chaos, push: Push, timeout_s: float) -> tuple[Job | None, list[Job]]:
     told: list[Job] = []
-    plan = wait(Terms(job_id="j1", push=push, timeout_s=timeout_s), 0.0, chaos.dice.random)
+    wants_progress = chaos.dice.random() < 0.5
+    terms = Terms(job_id="j1", push=push, timeout_s=timeout_s, wants_progress=wants_progress)
+    plan = wait(terms, 0.0, chaos.dice.random)
     try:
         return finish(drive(plan, chaos), told.append), told
     except WaitTimeoutError:
@@ -126,10 +145,11 @@ def test_the_end_is_always_found_and_news_only_goes_forward(chaos: Chaos, push: 
 @given(chaos=chaoses, push=pushes, timeout_s=st.floats(0, 400))
 def test_no_wait_outlasts_its_deadline_by_more_than_the_last_look(chaos: Chaos, push: Push, timeout_s: float) -> None:
     end, _ = run(chaos, push, timeout_s)
-    assert chaos.now_s <= timeout_s + LAST_LOOK_S + 1e-6
+    assert chaos.now_s <= timeout_s + GRACE_S + 1e-6
     if end is None:
         last_s, last = [(at_s, step) for at_s, step in chaos.steps if isinstance(step, Send)][-1]
-        assert last_s >= timeout_s
+        assert last_s >= timeout_s - MOST_LEAD_S
+        assert chaos.now_s >= timeout_s - 1e-6
         assert last.insist
 
 
@@ -145,22 +165,33 @@ def test_no_rest_is_endless_and_none_is_nothing(chaos: Chaos, push: Push, timeou
 @given(chaos=chaoses, push=pushes, timeout_s=st.floats(0, 2000))
 def test_no_wait_asks_in_a_hot_loop(chaos: Chaos, push: Push, timeout_s: float) -> None:
     run(chaos, push, timeout_s)
-    times = [at_s for at_s, step in chaos.steps if isinstance(step, Send)]
-    # half a second is the shortest pause there is; only the look at the deadline may come sooner
-    assert all(after - before >= 0.5 - 1e-6 for before, after in itertools.pairwise(times[:-1]))
-    attempts = [at_s for at_s, step in chaos.steps if isinstance(step, Subscribe)]
-    assert all(after - before >= 0.5 - 1e-6 for before, after in itertools.pairwise(attempts))
+    # half a second is the shortest pause there is, save when a line has just come up, at the deadline, after an answer
+    # that was held as long as it should be or had news, and before the first after trouble that shall be held
+    ups = sum(isinstance(step, Subscribe) for _, step in chaos.steps)
+    held = sum(held_s(step) > 0 for _, step in chaos.steps)
+    told = sum(isinstance(step, Tell) for _, step in chaos.steps)
+    asked = sum(isinstance(step, Send) for _, step in chaos.steps)
+    assert asked - held <= 2 + chaos.now_s / 0.5 + ups
+    assert held <= 2 + chaos.now_s / 0.5 + told + ups
+    for road in Road:
+        attempts = [at_s for at_s, step in chaos.steps if isinstance(step, Subscribe) and step.road is road]
+        assert all(after - before >= 0.25 - 1e-6 for before, after in itertools.pairwise(attempts))
+        assert len(attempts) <= 2 + chaos.now_s / 0.5
 
 
 @given(chaos=chaoses, push=pushes)
-def test_a_request_never_comes_sooner_than_the_service_asked_save_at_the_deadline(chaos: Chaos, push: Push) -> None:
-    asked: list[tuple[float, float]] = []
+def test_no_poll_comes_sooner_than_the_service_asked_save_when_a_line_is_up(chaos: Chaos, push: Push) -> None:
+    floor_s, refused = 0.0, False
 
     def perform(step: Step) -> Reply:
-        reply = chaos(step)
+        nonlocal floor_s, refused
+        before_s, reply = chaos.now_s, chaos(step)
+        if isinstance(step, Subscribe) and reply.line is Line.UP:
+            floor_s = reply.at_s  # what happened before it came up has to be seen
         if isinstance(step, Send):
-            asked.append((chaos.steps[-1][0], reply.at_s + reply.answer.retry_after_s))
+            assert before_s >= floor_s - 1e-6 or (held_s(step) and not refused)
+            refused = reply.answer.error is not None
+            floor_s = reply.at_s + (0.0 if reply.answer.was_held else reply.answer.retry_after_s)
         return reply
 
     finish(drive(wait(Terms(job_id="j1", push=push, timeout_s=100_000), 0.0, chaos.dice.random), perform), None)
-    assert all(next_s >= floor_s - 1e-6 for (_, floor_s), (next_s, _) in itertools.pairwise(asked))

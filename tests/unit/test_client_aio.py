@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from client import AsyncTranslationClient, ClientClosedError, http
-from client.aio_driver import AsyncMeans, AsyncRoad, each_in_a_task, finish, run, told
+from client.aio_driver import AsyncMeans, AsyncWay, each_in_a_task, finish, run, told
 from client.aio_listener import _Line
 from client.metrics import Metrics
+from client.patience import Push
 from client.switchboard import Signal
 from client.waiting import Terms, wait
-from client.watch import Push
 from contract.job import Job
 from contract.states import State
 
@@ -67,7 +67,7 @@ class Line:
         return AsyncMeans(
             transport=self,  # type: ignore[arg-type]
             listener=self,  # type: ignore[arg-type]
-            road=AsyncRoad(None, self, asyncio.get_running_loop().time),  # type: ignore[arg-type]
+            way=AsyncWay(None, self, asyncio.get_running_loop().time),  # type: ignore[arg-type]
             metrics=Metrics(),
             closed=asyncio.Event(),
             clock=asyncio.get_running_loop().time,

@@ -19,6 +19,7 @@ from urllib3 import HTTPResponse
 
 from client import ClientClosedError, NoPushError, NotAllSubmittedError, UnknownStateError
 from client.http import Answer, Roads
+from client.ladder import Road
 from contract.errors import (
     AuthenticationError,
     JobNotFoundError,
@@ -321,10 +322,10 @@ def test_a_wait_goes_on_where_the_address_of_redis_has_an_option_that_does_not_e
 @pytest.mark.parametrize("status", [403, 405])
 def test_a_redis_of_one_s_own_is_used_once_a_job_says_who_we_are(face: Face, status: int) -> None:
     service = Service((status, {}))
-    road = service.client(redis_url="redis://own")._means.road
-    assert face.result(road.find(1.0)).result().redis_url is None
-    road.note(Job.from_wire(wire(State.RUNNING, 1)))
-    assert face.result(road.find(1.0)).result() == Roads(client_id="acme", redis_url="redis://own")
+    way = service.client(redis_url="redis://own")._means.way
+    assert face.result(way.find(Road.REDIS, 1.0)).result().redis_url is None
+    way.note(Job.from_wire(wire(State.RUNNING, 1)))
+    assert face.result(way.find(Road.REDIS, 1.0)).result() == Roads(client_id="acme", redis_url="redis://own")
     assert len(service.seen) == 1
 
 
@@ -351,7 +352,7 @@ def test_a_wait_goes_on_where_no_thread_can_be_begun(monkeypatch: pytest.MonkeyP
 def test_asking_for_the_way_to_redis_takes_what_others_have_left_of_the_time(face: Face) -> None:
     seen: list[float] = []
     service = Service((200, {"client_id": "acme", "redis": None}))
-    road = service.client()._means.road
+    way = service.client()._means.way
 
     def promised(value: Any) -> Any:
         async def promise() -> Any:
@@ -373,9 +374,9 @@ def test_asking_for_the_way_to_redis_takes_what_others_have_left_of_the_time(fac
         seen.append(step.within_s)
         return promised(Answer(is_passing=True))
 
-    road._lock = Lock()
-    road._transport = SimpleNamespace(send=send)
-    face.result(road.find(2.0))
+    way._lock = Lock()
+    way._transport = SimpleNamespace(send=send)
+    face.result(way.find(Road.REDIS, 2.0))
     assert seen == [0.5]
 
 

@@ -1,0 +1,59 @@
+"""One stream of server-sent events and the thread that reads it: what a wait is told by it.
+
+It ends with its connection, and a wait that still wants to be told opens another one.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from .sse import Parser
+from .switchboard import News, Signal
+
+_log = logging.getLogger(__name__)
+
+SILENCE_S: Final = 35.0
+"""A stream that says nothing for so long is lost: the service sends a comment every 15 s."""
+
+
+class Stream:
+    """Reads from when it is made; `at_end` is called with it when it has ended, in whichever thread that is."""
+
+    def __init__(self, response: requests.Response, at_end: Callable[["Stream"], None]) -> None:
+        """`response` is the head of a stream. Raises RuntimeError where no thread can be begun."""
+        self._response, self._at_end = response, at_end
+        self._news: SimpleQueue[News] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="dubq-stream", daemon=True)
+        self._thread.start()
+
+    def take(self, within_s: float) -> News | None:
+        """Return the oldest news, or None if there is none `within_s`."""
+        try:
+            return self._news.get(timeout=max(0.0, within_s))
+        except Empty:
+            return None
+
+    def leave(self) -> None:
+        """Want no more news; the thread has ended when this returns."""
+        with contextlib.suppress(RuntimeError, OSError):  # it has ended by itself
+            self._response.raw.shutdown()
+        self._thread.join()
+
+    def _run(self) -> None:
+        parser = Parser()
+        try:
+            while some := self._response.raw.read1(decode_content=True):
+                for payload in parser.feed(some):
+                    self._news.put(payload)
+        except (HTTPError, OSError, ValueError) as error:
+            _log.info("stream_lost", extra={"reason": str(error)})
+        finally:
+            self._response.close()
+            self._at_end(self)
+            self._news.put(Signal.LOST)
