@@ -54,12 +54,13 @@ class AsyncListener:
 
         Raises ValueError for what is no address of a Redis.
         """
-        line = self._live_line(redis_url)
+        until_s = self._clock() + within_s
+        line = await self._live_line(redis_url, until_s)
         if line is None:
             return None
         mailbox = line.join(channels)
         try:
-            signal = await mailbox.take(within_s)
+            signal = await mailbox.take(until_s - self._clock())
         except BaseException:  # a cancelled wait leaves nothing behind
             mailbox.leave()
             raise
@@ -75,16 +76,20 @@ class AsyncListener:
         if line:
             await line.close()
 
-    def _live_line(self, redis_url: str) -> "_Line | None":
-        if self._line and self._line.is_alive():
-            return self._line
-        if self._is_closed or not self._pace.allows(self._clock()):
-            return None
-        try:
-            self._line = _Line(_connection(redis_url), self._clock)
-        except (OSError, RuntimeError) as error:
-            _log.warning("redis_line_not_begun", extra={"reason": str(error)})
-            return None
+    async def _live_line(self, redis_url: str, until_s: float) -> "_Line | None":
+        """Return the line, begun anew if need be as soon as the pace allows it; None if there is none `until_s`."""
+        while not (self._line and self._line.is_alive()):
+            hold_s = 0.0 if self._is_closed else self._pace.hold_s(self._clock())
+            if self._is_closed or self._clock() + hold_s >= until_s:
+                return None
+            if hold_s:
+                await asyncio.sleep(hold_s)  # whoever's turn comes first begins it for all
+                continue
+            try:
+                self._line = _Line(_connection(redis_url), self._clock)
+            except (OSError, RuntimeError) as error:
+                _log.warning("redis_line_not_begun", extra={"reason": str(error)})
+                return None
         return self._line
 
 

@@ -25,8 +25,9 @@ ROADS: Final = tuple(Road)
 LINES: Final = (Road.REDIS, Road.SSE)
 """Those on which news come by themselves, over a connection that stays."""
 
-KNOCKS: Final = Backoff(first_s=1.5, factor=1.0, cap_s=1.5)
-"""While nobody answers and there is nothing else: who comes back is found within two seconds, at small cost."""
+KNOCK_S: Final = 1.0
+"""While nobody answers and there is nothing else, one knock in so long and at most half as long again: who comes back
+is found within two seconds."""
 RETRIES: Final = Backoff()
 """Where somebody answers that it cannot be done now: he is not to be pressed."""
 CLIMBS: Final = Backoff(first_s=2.0, cap_s=60.0)
@@ -53,8 +54,11 @@ class _Rung:
         """When to try it next."""
         if not self.failures:
             return self.rest_until_s
-        policy = CLIMBS if has_lower else RETRIES if self.was_answered else KNOCKS
-        return max(self.failed_s + policy.pause_s(self.failures, self.chance), self.rest_until_s)
+        if not has_lower and not self.was_answered:
+            pause_s = KNOCK_S * (1 + self.chance / 2)
+        else:
+            pause_s = (CLIMBS if has_lower else RETRIES).pause_s(self.failures, self.chance)
+        return max(self.failed_s + pause_s, self.rest_until_s)
 
 
 class Ladder:

@@ -49,7 +49,7 @@ class Listener:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._turn = threading.Condition()
         self._line: _Line | None = None
         self._pace = Pace()
         self._is_closed = False
@@ -59,34 +59,40 @@ class Listener:
 
         Raises ValueError for what is no address of a Redis.
         """
-        line = self._live_line(redis_url)
+        until_s = self._clock() + within_s
+        line = self._live_line(redis_url, until_s)
         if line is None:
             return None
         mailbox = line.join(channels)
-        if mailbox.take(within_s) is Signal.UP:
+        if mailbox.take(until_s - self._clock()) is Signal.UP:
             return mailbox
         mailbox.leave()
         return None
 
     def close(self) -> None:
         """Hang up; the thread has ended when this returns."""
-        with self._lock:
+        with self._turn:
             self._is_closed = True
             line, self._line = self._line, None
+            self._turn.notify_all()
         if line:
             line.close()
 
-    def _live_line(self, redis_url: str) -> "_Line | None":
-        with self._lock:
-            if self._line and self._line.is_alive():
-                return self._line
-            if self._is_closed or not self._pace.allows(self._clock()):
-                return None
-            try:
-                self._line = _Line(_connection(redis_url), self._clock)
-            except (OSError, RuntimeError) as error:  # out of descriptors, or of threads
-                _log.warning("redis_line_not_begun", extra={"reason": str(error)})
-                return None
+    def _live_line(self, redis_url: str, until_s: float) -> "_Line | None":
+        """Return the line, begun anew if need be as soon as the pace allows it; None if there is none `until_s`."""
+        with self._turn:
+            while not (self._line and self._line.is_alive()):
+                hold_s = 0.0 if self._is_closed else self._pace.hold_s(self._clock())
+                if self._is_closed or self._clock() + hold_s >= until_s:
+                    return None
+                if hold_s:
+                    self._turn.wait(hold_s)  # whoever's turn comes first begins it for all
+                    continue
+                try:
+                    self._line = _Line(_connection(redis_url), self._clock)
+                except (OSError, RuntimeError) as error:  # out of descriptors, or of threads
+                    _log.warning("redis_line_not_begun", extra={"reason": str(error)})
+                    return None
             return self._line
 
 

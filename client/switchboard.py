@@ -15,7 +15,7 @@ IDLE_S: Final = 30.0
 """A line on which nobody waits hangs up after so long, give or take a ping: its client may never be closed."""
 
 CONNECT_S: Final = 2.0
-PACE_S: Final = 0.75
+PACE_S: Final = 1.0
 """The least time between two attempts to connect, however many waits ask."""
 
 
@@ -145,9 +145,9 @@ class Pace:
     def __init__(self) -> None:
         self._may_connect_s = -float("inf")
 
-    def allows(self, at_s: float) -> bool:
-        """Whether to connect now; if so, the next attempt has to wait."""
+    def hold_s(self, at_s: float) -> float:
+        """Return for how long not to connect; 0.0: now, and the next attempt has to wait."""
         if at_s < self._may_connect_s:
-            return False
+            return self._may_connect_s - at_s
         self._may_connect_s = at_s + PACE_S
-        return True
+        return 0.0

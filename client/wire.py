@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 SHORTEST_REQUEST_S: Final = 0.001  # no socket takes a timeout of 0
 POOL_SIZE: Final = 64  # connections that are kept for waits that ask at once
-AWAY_S: Final = 0.75
+AWAY_S: Final = 1.0
 """For so long after nobody answered, others do not knock: all waits of a client together knock about once a second."""
 
 
