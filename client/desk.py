@@ -13,6 +13,7 @@ from . import http
 from .ladder import ROADS, Road
 from .many import ManyTerms, submit_by, wait_all
 from .patience import OnTimeout, Push, check_seconds
+from .sendable import check_token, check_url
 from .steps import Plan
 from .waiting import Terms, insist, wait
 
@@ -51,7 +52,7 @@ def url_or_default(url: str | None) -> str:
     Raises ValueError or TypeError for what can be none.
     """
     url = url or os.environ.get("DUBQ_URL") or DEFAULT_URL
-    http.check_url(url)
+    check_url(url)
     return url
 
 
@@ -59,7 +60,7 @@ def token_or_default(token: str | None) -> str | None:
     """Return the token: given, from DUBQ_TOKEN, or none. Raises ValueError or TypeError if no header can carry it."""
     token = token or os.environ.get("DUBQ_TOKEN") or None
     if token is not None:
-        http.check_token(token)
+        check_token(token)
     return token
 
 

@@ -1,13 +1,10 @@
 """The service's HTTP face as pure values: what to send, and how it is read. No I/O, no clock."""
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from ipaddress import IPv6Address
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote
 
 from contract.errors import (
     DubqError,
@@ -18,12 +15,12 @@ from contract.ids import is_job_id
 from contract.job import Job
 from contract.resume import parse
 
+from .sendable import check_json, check_visible
+
 T = TypeVar("T")
 
 MOST_IDS: Final = 1000  # the service reads no more at once
 MOST_IDS_CHARS: Final = 3_800  # gunicorn's request line ends at 4094, and proxies have such limits too
-
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class Kind(StrEnum):
@@ -112,9 +109,9 @@ def submit(body: Mapping[str, Any], idempotency_key: str | None) -> Request[Job]
     Raises ValueError or TypeError for what neither JSON nor a header can say.
     """
     said = {name: value for name, value in body.items() if value is not None}
-    _check_json(said)
+    check_json(said)
     if idempotency_key:
-        _check_visible("idempotency_key", idempotency_key)
+        check_visible("idempotency_key", idempotency_key)
     return Request(
         kind=Kind.SUBMIT,
         method="POST",
@@ -205,9 +202,6 @@ def chunks(job_ids: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-# What can be sent.
-
-
 def job_id_of(text: str) -> str:
     """Return the id that an id or a resume token names.
 
@@ -223,64 +217,6 @@ def job_ids_of(texts: Iterable[str]) -> tuple[str, ...]:
     if isinstance(texts, str):
         raise TypeError(f"job_ids has to be several ids, not one string: [{texts!r}]")
     return tuple(map(job_id_of, texts))
-
-
-def check_url(url: str) -> None:
-    """Raise ValueError unless `url` can be the address of a service, TypeError if it is no string."""
-    if not isinstance(url, str):
-        raise TypeError(f"url has to be a str, not {type(url).__name__}")
-    try:
-        wrong = _wrong_with(url, urlsplit(url))
-    except ValueError as error:  # brackets that hold no IPv6 address, a port that is no number
-        wrong = str(error)
-    if wrong:
-        raise ValueError(f"url has to be an address such as http://127.0.0.1:5000, not {url!r}: {wrong}")
-
-
-def check_token(token: str) -> None:
-    """Raise ValueError unless `token` can be sent in a header, TypeError if it is no string."""
-    _check_visible("token", token)
-
-
-def _wrong_with(url: str, parts: SplitResult) -> str | None:
-    if not url.isprintable() or " " in url or "\\" in url:
-        return "it has spaces, or characters that no address has"
-    if parts.scheme not in {"http", "https"}:
-        return "it does not begin with http:// or https://"
-    if "?" in url or "#" in url:
-        return "it goes on after its path"
-    return _wrong_with_host(parts.hostname or "") or ("its port is 0" if parts.port == 0 else None)
-
-
-def _wrong_with_host(host: str) -> str | None:
-    if ":" in host:
-        IPv6Address(host.partition("%")[0])
-        return None
-    name = host.removesuffix(".")
-    try:
-        name.encode("idna")
-    except UnicodeError:
-        return "its host is no name"
-    if not name or name.startswith("*"):
-        return "it names no host"
-    return None
-
-
-def _check_visible(name: str, value: str) -> None:
-    # the value stays out of the message: it may be a secret
-    if not isinstance(value, str):
-        raise TypeError(f"{name} has to be a str, not {type(value).__name__}")
-    if not _VISIBLE.fullmatch(value):
-        raise ValueError(f"{name} has to be visible ASCII characters only, without spaces or line ends")
-
-
-def _check_json(body: Mapping[str, Any]) -> None:
-    try:
-        json.dumps(body, allow_nan=False)
-    except RecursionError as error:
-        raise ValueError("what is nested so deep cannot be sent as JSON") from error
-    except ValueError as error:
-        raise ValueError(f"this cannot be sent as JSON: {error}") from error
 
 
 def _path(job_id: str) -> str:

@@ -35,7 +35,7 @@ _PATH: Final = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
 
 def page() -> str:
     """Return the whole page."""
-    things = {name: getattr(client, name) for name in sorted({*client.__all__, *TWINS})}
+    things = {name: getattr(client, name) for name in sorted(_public())}
     parts = [HEAD]
     for section in SECTIONS:
         entries = ["\n\n".join(_entry(name, each)) for name, each in things.items() if _section(each) == section]
@@ -90,11 +90,18 @@ def _class(name: str, kind: type) -> Iterator[str]:
 
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
-    """Yield the public methods and properties that a class has of its own, in the order of its source."""
-    for name, member in vars(kind).items():
+    """Yield the public methods and properties of a class, in the order of its source, that no other entry has."""
+    inner = [
+        each for each in kind.__mro__[1:] if each.__module__.startswith("client.") and each.__name__ not in _public()
+    ]
+    for name, member in (each for owner in (kind, *inner) for each in vars(owner).items()):
         is_documented = inspect.isroutine(member) or isinstance(member, (property, classmethod))
         if is_documented and member.__doc__ and not name.startswith(("_", *OWN)):
             yield name, member
+
+
+def _public() -> set[str]:
+    return {*client.__all__, *TWINS}
 
 
 def _member(title: str, name: str, member: Any) -> Iterator[str]:

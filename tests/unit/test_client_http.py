@@ -8,6 +8,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from client import answers, http
+from client.sendable import check_url
 from contract.errors import (
     AuthenticationError,
     IllegalTransitionError,
@@ -180,7 +181,7 @@ def test_a_move_to_nowhere_is_final_too() -> None:
 
 @pytest.mark.parametrize("url", ["http://a", "https://a.test:8443/base/", "http://[::1]:5000", "http://münchen.test"])
 def test_these_are_addresses_of_a_service(url: str) -> None:
-    http.check_url(url)
+    check_url(url)
 
 
 @pytest.mark.parametrize(
@@ -203,13 +204,13 @@ def test_these_are_addresses_of_a_service(url: str) -> None:
 )
 def test_these_are_none(url: str) -> None:
     with pytest.raises(ValueError, match=r"^url has to be .*http://127\.0\.0\.1:5000"):
-        http.check_url(url)
+        check_url(url)
 
 
 @pytest.mark.parametrize("arguments", [{"url": 5}, {"url": b"http://a"}, {"url": None}])
 def test_an_address_has_to_be_a_string(arguments: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="url has to be a str"):
-        http.check_url(**arguments)
+        check_url(**arguments)
 
 
 def test_a_refusal_of_the_roads_means_that_there_are_none() -> None:
