@@ -7,7 +7,8 @@ with TranslationClient("http://127.0.0.1:5000") as client:
     done = client.wait(job.job_id)
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from contract.errors import (
     AuthenticationError,
@@ -39,9 +40,21 @@ from .summary import JobMetrics, Summary
 from .sync import TranslationClient
 
 if TYPE_CHECKING:
+    from . import webhooks as webhooks
     from .aio import AsyncTranslationClient as AsyncTranslationClient
+    from .webhooks import WebhookEvent as WebhookEvent
+    from .webhooks import WebhookPayloadError as WebhookPayloadError
+    from .webhooks import WebhookVerificationError as WebhookVerificationError
 
-__all__ = [  # AsyncTranslationClient is there too, for those who have aiohttp
+_LATER: Final = {
+    "AsyncTranslationClient": "aio",
+    "WebhookEvent": "webhooks",
+    "WebhookPayloadError": "webhooks",
+    "WebhookVerificationError": "webhooks",
+}
+"""What needs a package that not everybody has, and where it is."""
+
+__all__ = [  # what is imported later is there too, for those who have the packages
     "AuthenticationError",
     "ClientClosedError",
     "DubqError",
@@ -80,9 +93,9 @@ __all__ = [  # AsyncTranslationClient is there too, for those who have aiohttp
 
 
 def __getattr__(name: str) -> Any:
-    """Import the asynchronous client, and aiohttp with it, only when it is asked for."""
-    if name != "AsyncTranslationClient":
+    """Import what needs aiohttp or standardwebhooks only when it is asked for."""
+    if name == "webhooks":
+        return import_module(".webhooks", __name__)
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .aio import AsyncTranslationClient  # noqa: PLC0415
-
-    return AsyncTranslationClient
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

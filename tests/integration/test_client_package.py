@@ -38,6 +38,27 @@ def test_the_asynchronous_client_is_imported_without_redis() -> None:
     assert run("import sys; sys.modules['redis'] = None; from client import AsyncTranslationClient; print(1)") == "1"
 
 
+def test_the_client_is_imported_without_the_webhooks_library_and_says_what_to_install() -> None:
+    program = """
+import sys
+sys.modules['standardwebhooks'] = None
+import client
+from client import *
+for name in ('webhooks', 'WebhookEvent', 'WebhookVerificationError'):
+    try:
+        getattr(client, name)
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+    words = "client.webhooks needs the package standardwebhooks: pip install standardwebhooks"
+    assert run(program).splitlines() == [words] * 3
+
+
+def test_webhooks_are_received_without_redis_and_aiohttp() -> None:
+    program = f"{WITHOUT_AIOHTTP}import client; from client import webhooks; print(client.webhooks.verify)"
+    assert "function verify" in run(program)
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         _ = package.Nonsense
