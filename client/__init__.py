@@ -42,12 +42,14 @@ from .sync import TranslationClient
 if TYPE_CHECKING:
     from . import webhooks as webhooks
     from .aio import AsyncTranslationClient as AsyncTranslationClient
+    from .callbacks import CallbackServer as CallbackServer
     from .webhooks import WebhookEvent as WebhookEvent
     from .webhooks import WebhookPayloadError as WebhookPayloadError
     from .webhooks import WebhookVerificationError as WebhookVerificationError
 
 _LATER: Final = {
     "AsyncTranslationClient": "aio",
+    "CallbackServer": "callbacks",
     "WebhookEvent": "webhooks",
     "WebhookPayloadError": "webhooks",
     "WebhookVerificationError": "webhooks",
