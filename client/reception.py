@@ -68,17 +68,12 @@ class Reception(ThreadingTCPServer):
             self._until_s[request] = time.monotonic() + self.within_s
         super().process_request(request, client_address)
 
-    def has_come(self, request: Any) -> None:
-        """Let whoever handles a request that is there take all the time of the world."""
-        with self._lock:
-            self._until_s[request] = math.inf
-
     def service_actions(self) -> None:
         """End what takes too long. Called every tick."""
         self._hear_no_more(time.monotonic())
 
     def _hear_no_more(self, now_s: float) -> None:
-        """Let those whose time is up at `now_s` read an end; they can still answer."""
+        """Let those whose time is up at `now_s` read an end; who is at work is not hindered, and can still answer."""
         with self._lock:
             for request, until_s in self._until_s.items():
                 if until_s <= now_s:
@@ -101,7 +96,7 @@ class Reception(ThreadingTCPServer):
         """End `serve_forever`, and return once all threads are: requests still to come are cut off, others finish."""
         self.shutdown()
         serving.join()
-        self._hear_no_more(sys.float_info.max)
+        self._hear_no_more(math.inf)
         self.server_close()
 
 
@@ -137,7 +132,6 @@ class Visit(BaseHTTPRequestHandler):
         """Receive what is posted."""
         try:
             body = self._body()
-            self.server.has_come(self.connection)
             self.server.receive(self.headers, body)
         except DubqError as error:
             self._refuse(error)
