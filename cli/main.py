@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "cancel": ("cli.jobs", "Ask a job to stop."),
     "reset": ("cli.jobs", "Run a finished job again."),
     "jobs": ("cli.jobs", "List jobs, newest first."),
+    "listen": ("cli.listen", "Receive webhooks, and print them."),
 }
 
 
