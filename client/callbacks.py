@@ -11,9 +11,9 @@ from contract.states import State
 
 from .deliveries import Inbox, Once, Turn
 from .desk import now_utc
+from .patience import REQUEST_TIMEOUT_S, check_seconds
 from .reception import TICK_S, Reception
 from .roads import ClientClosedError
-from .watch import REQUEST_TIMEOUT_S, check_seconds
 from .webhooks import (
     TOLERANCE_S,
     Headers,

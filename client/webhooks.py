@@ -16,7 +16,7 @@ from contract.errors import DubqError
 from contract.job import Job, to_rfc3339
 
 from .desk import now_utc
-from .watch import check_seconds
+from .patience import check_seconds
 
 try:
     from standardwebhooks import Webhook
@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
     if error.name != "standardwebhooks":
         raise
     raise ModuleNotFoundError(
-        "client.webhooks needs the package standardwebhooks: pip install standardwebhooks", name="standardwebhooks"
+        "client.webhooks needs the package standardwebhooks: pip install 'dubq[webhooks]'", name="standardwebhooks"
     ) from error
 
 Secret: TypeAlias = str | Iterable[str]

@@ -118,7 +118,7 @@ from client import *
 with TranslationClient({url!r}) as client:
     print(client.poll_status("j1").state, client.wait("j1").state, client.metrics.requests)
 """
-    assert told(bare, program) == "completed completed 2"
+    assert told(bare, program) == "completed completed 3"  # a wait asks once for the way to events, too
 
 
 def test_what_the_client_alone_lacks_names_the_extra_that_has_it(bare: Path, url: str) -> None:

@@ -50,7 +50,7 @@ for name in ('webhooks', 'CallbackServer', 'WebhookEvent'):
     except ModuleNotFoundError as error:
         print(error)
 """
-    words = "client.webhooks needs the package standardwebhooks: pip install standardwebhooks"
+    words = "client.webhooks needs the package standardwebhooks: pip install 'dubq[webhooks]'"
     assert run(program).splitlines() == [words] * 3
 
 

@@ -202,7 +202,7 @@ WHOLE = EVENT.to_wire()
         b"[" * 100_000,
         json.dumps(WHOLE | {"data": {}}).encode(),
         json.dumps(WHOLE | {"data": 7}).encode(),
-        json.dumps(WHOLE | {"data": WHOLE["data"] | {"state": "paused"}}).encode(),
+        json.dumps(WHOLE | {"data": WHOLE["data"] | {"state": 7}}).encode(),
         json.dumps(WHOLE | {"data": WHOLE["data"] | {"output": 7}}).encode(),
         json.dumps(WHOLE | {"timestamp": "2026-01-01T00:00:00"}).encode(),
         json.dumps({"type": "x", "data": WHOLE["data"]}).encode(),
