@@ -41,7 +41,7 @@ class Stream:
 
     def leave(self) -> None:
         """Want no more news; the thread has ended when this returns."""
-        with contextlib.suppress(RuntimeError, OSError):  # it has ended by itself
+        with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has ended by itself
             self._response.raw.shutdown()
         self._thread.join()
 
