@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 import flask
 import redis
 import structlog
 
+from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
 from store.records import now_utc
@@ -15,17 +17,33 @@ from store.settings import connect
 from store.sweep import Sweep
 
 from . import logs, problems, tracing
+from .batch import BatchRoutes
 from .jobs import JobRoutes
+from .listener import Listener
+from .news import NewsRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
 from .single import SingleRoutes
+from .streams import PING_S
 from .sweeper import Sweeper
+
+HUB: Final = "dubq.hub"
+"""Where the application keeps its hub among its extensions."""
 
 
 def create_app(
-    settings: ApiSettings, connection: redis.Redis, *, clock: Callable[[], datetime] = now_utc
+    settings: ApiSettings,
+    connection: redis.Redis,
+    *,
+    clock: Callable[[], datetime] = now_utc,
+    hub: Hub | None = None,
+    ping_s: float = PING_S,
 ) -> flask.Flask:
-    """Return the application over a Redis. It asks Redis nothing before the first request."""
+    """Return the application over a Redis. It asks Redis nothing before the first request.
+
+    Somebody has to feed the `hub`, and to close it when the process is about to end: then nobody is kept waiting.
+    """
+    hub = hub or Hub()
     app = flask.Flask("dubq", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False
@@ -34,9 +52,12 @@ def create_app(
     tracing.mount(app)
     problems.mount(app)
     store = JobStore(Ledger(connection, settings.store, clock))
-    JobRoutes(store, clock).mount(app)
+    JobRoutes(store, clock, hub).mount(app)
+    BatchRoutes(store, clock).mount(app)
+    NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)
     ServiceRoutes(settings, connection).mount(app)
+    app.extensions[HUB] = hub
     return app
 
 
@@ -52,4 +73,6 @@ def from_env() -> flask.Flask:
     connection = connect(settings.store.redis_url)
     ledger = Ledger(connection, settings.store)
     Sweeper(Sweep(ledger)).start()
-    return create_app(settings, connection)
+    hub = Hub()
+    Listener(connection, hub).start()
+    return create_app(settings, connection, hub=hub)

@@ -4,6 +4,7 @@ gunicorn executes this file once, in its first process; so it is where that proc
 """
 
 import os
+import resource
 import sys
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it has no stubs
@@ -27,7 +28,10 @@ worker_class = "api.gunicorn_worker.Worker"
 # No header of a caller may move the paths (SCRIPT_NAME) or the scheme: whoever forwards to us rewrites neither.
 forwarded_allow_ips = ""
 forwarder_headers = ""
-worker_connections = 10_000
+# Whoever waits for news holds a connection, so as many as ten thousand readers and all others together.
+worker_connections = 20_000
+_, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 # A SIGTERM is followed by this much time for the requests under way. An idle connection holds the end up, too,
 # until it is closed; pollers pause for longer than it would be worth keeping it open.
 graceful_timeout = 10

@@ -2,9 +2,11 @@
 
 import json
 from http import HTTPStatus
+from types import FrameType
 from typing import Any, Final
 from uuid import uuid4
 
+import gevent
 from gunicorn.http.errors import (  # type: ignore[import-untyped]  # it has no stubs
     ExpectationFailed,
     LimitRequestHeaders,
@@ -21,7 +23,26 @@ _STATUS: Final = (
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # it has no stubs
-    """Answers what is no HTTP that it understands, and so never reaches the application."""
+    """Answers what is no HTTP that it understands, and so never reaches the application; ends without delay."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a SIGTERM: whoever is kept waiting for news is told that this process will not have any."""
+        super().handle_exit(sig, frame)
+        # a signal's handler may not wait for a lock
+        gevent.spawn(self._close_hub)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Answer a request; once the process is about to end, it is the last on its connection."""
+        super().handle_request(listener_name, req, sock, addr)
+        if not self.alive:
+            raise StopIteration
+
+    def _close_hub(self) -> None:
+        from .app import HUB  # noqa: PLC0415 - only now, as below
+
+        hub = getattr(self.wsgi, "extensions", {}).get(HUB)
+        if hub is not None:
+            hub.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Refuse a request; everything but a refusal stays gunicorn's."""

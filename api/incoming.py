@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any, Final
 
 import flask
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # it has no stubs
+from werkzeug.http import parse_list_header, parse_options_header
 
 from contract.errors import (
     BodyTooLargeError,
@@ -22,6 +24,9 @@ from contract.ids import is_job_id
 from .problems import invalid
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_SECONDS: Final = re.compile(r"0*[1-9][0-9]*")
+MAX_WAIT_S: Final = 60
+"""For so long an answer is held at most."""
 
 
 def json_object() -> dict[str, Any]:
@@ -94,8 +99,51 @@ def idempotency_key() -> str | None:
 
 def prefers_representation() -> bool:
     """Whether the caller asked for the whole document. Source: RFC 7240, section 4.2."""
-    preferences = ",".join(flask.request.headers.getlist("Prefer")).lower().split(",")
-    return any(each.split(";")[0].replace(" ", "") == "return=representation" for each in preferences)
+    return _preferences().get("return", ("", {}))[0] == "representation"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """For how many seconds the caller prefers to wait for news, or until the job is done; as the answer repeats it."""
+
+    seconds: int
+    until_done: bool
+
+    def __str__(self) -> str:
+        return f"wait={self.seconds}" + ("; until=done" if self.until_done else "")
+
+
+def wait_preferred() -> Wait | None:
+    """Return how long the caller prefers to wait, if it does; what cannot be understood counts as no preference.
+
+    Source: RFC 7240, sections 2 and 4.3; `until` is our own.
+    """
+    text, parameters = _preferences().get("wait", ("", {}))
+    if not _SECONDS.fullmatch(text):
+        return None
+    # more digits than that are more than enough, and Python reads no endless ones
+    seconds = min(MAX_WAIT_S, int(text.lstrip("0")[:3]))
+    return Wait(seconds, until_done=parameters.get("until", "").lower() == "done")
+
+
+def limit(text: str, most: int) -> int:
+    """Return how many entries a page shall have. Raises InvalidFieldsError unless that is 1 to `most`."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise invalid("limit", f"has to be a whole number from 1 to {most}")
+    return int(text)
+
+
+def _preferences() -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the caller's preferences by their names, each with its value and parameters; the first of a name counts.
+
+    Source: RFC 7240, section 2.
+    """
+    found: dict[str, tuple[str, dict[str, str]]] = {}
+    for each in parse_list_header(",".join(flask.request.headers.getlist("Prefer"))):
+        preference, parameters = parse_options_header(each)
+        name, _, value = preference.partition("=")
+        found.setdefault(name.strip().lower(), (value.strip().strip('"').lower(), parameters))
+    return found
 
 
 def _no_constant(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from os import urandom
 from typing import Final
 
@@ -9,14 +10,18 @@ import flask
 
 from contract.errors import FieldProblem, InvalidFieldsError
 from contract.ids import is_job_id, uuid7
+from contract.job import Job
 from contract.states import State
+from store.feed import News
+from store.hub import Hub
 from store.jobs import JobStore
 
 from .caller import client_id
-from .incoming import idempotency_key, json_object, known_job_id, parameters
+from .incoming import Wait, idempotency_key, json_object, known_job_id, limit, parameters, wait_preferred
 from .outgoing import accepted, answer, job_answer, not_modified
 from .problems import MAX_ERRORS, invalid
 from .schema import Submission
+from .waits import hold
 
 MAX_IDS: Final = 1000
 MAX_PAGE: Final = 1000
@@ -25,10 +30,10 @@ _FILTERS: Final = frozenset({"state", "target_language", "limit", "cursor"})
 
 
 class JobRoutes:
-    """The jobs of whoever is asking. `clock` returns aware UTC times in whole milliseconds."""
+    """The jobs of whoever is asking. `clock` returns aware UTC times in whole milliseconds; `hub` knows of news."""
 
-    def __init__(self, store: JobStore, clock: Callable[[], datetime]) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: JobStore, clock: Callable[[], datetime], hub: Hub) -> None:
+        self._store, self._clock, self._hub = store, clock, hub
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -53,10 +58,13 @@ class JobRoutes:
         return accepted(created.job) if created.is_new else job_answer(created.job)
 
     def read(self, job_id: str) -> flask.Response:
-        """Answer with one job; 304 if the caller knows it as it is."""
-        job = self._store.read(known_job_id(job_id), client_id())
-        known = flask.request.if_none_match
-        return not_modified(job) if known.contains_weak(str(job.seq)) else job_answer(job)
+        """Answer with one job, held until there is news if the caller prefers that; 304 if it knows it as it is."""
+        job_id, wait = known_job_id(job_id), wait_preferred()
+        job = self._wait(job_id, wait) if wait else self._store.read(job_id, client_id())
+        response = not_modified(job) if _knows(job) else job_answer(job)
+        if wait:
+            response.headers["Preference-Applied"] = str(wait)
+        return response
 
     def read_many(self) -> flask.Response:
         """Answer with the jobs that are named, or with a page of the list."""
@@ -67,7 +75,7 @@ class JobRoutes:
             client_id(),
             state=_state(given["state"]) if "state" in given else None,
             target_language=given.get("target_language"),
-            limit=_limit(given["limit"]) if "limit" in given else PAGE,
+            limit=limit(given["limit"], MAX_PAGE) if "limit" in given else PAGE,
             cursor=given.get("cursor"),
         )
         return answer({"jobs": [job.to_wire() for job in page.jobs], "next_cursor": page.next_cursor})
@@ -80,6 +88,18 @@ class JobRoutes:
         """Run a finished job again."""
         return accepted(self._store.reset(known_job_id(job_id), client_id()))
 
+    def _wait(self, job_id: str, wait: Wait) -> Job:
+        """Return the job once it is done, or past what the caller knows of it; at the latest when the wait is over."""
+        with self._hub.join(client_id(), job_id) as waiter:
+            first = self._store.read(job_id, client_id())
+            # who does not say what it knows wants to hear of what comes after now
+            known = first.seq if _knows(first) or not flask.request.if_none_match else None
+
+            def is_enough(told: Job | News) -> bool:
+                return told.done or (told.seq != known and not wait.until_done)
+
+            return hold(waiter, first, partial(self._store.read, job_id, client_id()), is_enough, wait.seconds)
+
     def _named(self, text: str) -> flask.Response:
         job_ids = _ids(text)
         jobs = self._store.read_many(job_ids, client_id())
@@ -91,6 +111,11 @@ class JobRoutes:
 def new_job_id(now: datetime) -> str:
     """Make an id for a job whose caller has chosen none."""
     return str(uuid7(int(now.timestamp() * 1000), urandom(10)))
+
+
+def _knows(job: Job) -> bool:
+    """Whether the caller has said that it knows the job as it is."""
+    return flask.request.if_none_match.contains_weak(str(job.seq))
 
 
 def _ids(text: str) -> list[str]:
@@ -109,9 +134,3 @@ def _state(text: str) -> State:
     if text not in set(State):
         raise invalid("state", f"has to be one of {', '.join(State)}")
     return State(text)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE)) and 1 <= int(text) <= MAX_PAGE):
-        raise invalid("limit", f"has to be a whole number from 1 to {MAX_PAGE}")
-    return int(text)

@@ -8,6 +8,7 @@ from store import keys
 from store.workers import count_workers
 
 from .caller import client_id
+from .incoming import MAX_WAIT_S
 from .outgoing import answer
 from .problems import problem
 from .settings import ApiSettings
@@ -43,4 +44,4 @@ class ServiceRoutes:
         """Say by which roads this caller can hear of its jobs, besides asking."""
         caller, url = client_id(), self._settings.public_redis_url
         road = {"url": url, "channel": keys.channel(caller, "*")} if url else None
-        return answer({"client_id": caller, "redis": road, "sse": False, "long_poll_s": 0})
+        return answer({"client_id": caller, "redis": road, "sse": True, "long_poll_s": MAX_WAIT_S})

@@ -35,10 +35,10 @@ end
 
 local position = redis.call('ZRANK', KEYS[2], ARGV[4])
 if document ~= '' then
-  redis.call('HSET', record, 'document', document)
   -- the live fields are not stored: they are true only at the moment of telling
   local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":null}'
-  redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)
-  redis.call('PUBLISH', ARGV[5], told)
+  local feed_id = redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)
+  redis.call('HSET', record, 'document', document, 'feed_id', feed_id)
+  redis.call('PUBLISH', ARGV[5], string.sub(told, 1, -2) .. ',"feed_id":"' .. feed_id .. '"}')
 end
 return position or -1

@@ -1,28 +1,104 @@
-"""The feed: every change of a client's jobs, in the order in which it happened."""
+"""The feed: every change of a client's jobs, in the order in which it happened; and the same as it is published."""
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, Self, cast
 
 import redis
 
 from contract.job import Job
 
 from . import keys
+from .records import Record
+
+PAGE: Final = 1000
+START: Final = "0-0"
+"""The place before all entries."""
+_MARK: Final = b',"feed_id":"'
+_FEED_ID: Final = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One change: its place in the feed, and the job as it was from then on."""
+class News:
+    """One change: its place in the feed ("": not known), and the job's document from then on, as JSON to hand on."""
 
     feed_id: str
-    job: Job
+    document: bytes
+    job_id: str
+    seq: int
+    done: bool
+
+    @property
+    def job(self) -> Job:
+        """The document, read."""
+        return Job.from_wire(json.loads(self.document), strict=True)
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Return a job as it is now like the news that it once was."""
+        job = record.job
+        text = json.dumps(job.to_wire(), separators=(",", ":"), ensure_ascii=False)
+        return cls(record.feed_id, text.encode(), job.job_id, job.seq, job.done)
+
+    @classmethod
+    def kept(cls, feed_id: str, document: bytes) -> Self:
+        """Read an entry of the feed. Raises KeyError, TypeError or ValueError where it is none."""
+        wire = json.loads(document)
+        return cls(feed_id, document, wire["job_id"], wire["seq"], wire["done"])
+
+    @classmethod
+    def heard(cls, payload: bytes) -> Self:
+        """Read what was published: the document, with its place in the feed as its last field.
+
+        Raises KeyError, TypeError or ValueError where it is no such thing.
+        """
+        document, mark, place = payload.rpartition(_MARK)
+        if not mark:
+            raise ValueError("there is no feed id")
+        return cls.kept(place.removesuffix(b'"}').decode("ascii"), document + b"}")
 
 
-def read(connection: redis.Redis, client_id: str, *, after: str = "0", count: int = 1000) -> list[Entry]:
-    """Return up to `count` changes that come after the entry `after` ("0": from the oldest that is kept)."""
-    rows = cast(
-        "list[tuple[bytes, dict[bytes, bytes]]]",
-        connection.xrange(keys.feed(client_id), min=f"({after}" if after != "0" else "-", count=count),
-    )
-    return [Entry(feed_id.decode(), Job.from_wire(json.loads(values[b"job"]), strict=True)) for feed_id, values in rows]
+def place(feed_id: str) -> tuple[int, int]:
+    """Return what orders feed ids: milliseconds, and the number among those of the same one.
+
+    Raises ValueError if `feed_id` is none, or beyond what a clock can say.
+    """
+    match = _FEED_ID.fullmatch(feed_id)
+    if match is None:
+        raise ValueError("has to be the id of an entry in the feed, such as 1767225600000-0, or 0 for its start")
+    return int(match[1]), int(match[2] or 0)
+
+
+def read(
+    connection: redis.Redis, client_id: str, *, after: str = START, until: str = "+", count: int = PAGE
+) -> list[News]:
+    """Return up to `count` changes that come after the entry `after`, up to and with the entry `until`."""
+    rows = connection.xrange(keys.feed(client_id), min=f"({after}", max=until, count=count)
+    return [News.kept(feed_id, document) for feed_id, document in _rows(rows)]
+
+
+def since(connection: redis.Redis, client_id: str, after: str, *, until: str = "+") -> Iterator[News]:
+    """Yield all changes after the entry `after`, up to and with `until`, reading a page at a time."""
+    while found := read(connection, client_id, after=after, until=until):
+        yield from found
+        after = found[-1].feed_id
+
+
+def end(connection: redis.Redis, client_id: str) -> str:
+    """Return the place of the newest change, START if there is none."""
+    rows = _rows(connection.xrevrange(keys.feed(client_id), count=1))
+    return rows[0][0] if rows else START
+
+
+def keeps_all_after(connection: redis.Redis, client_id: str, feed_id: str) -> bool:
+    """Whether nothing that came after the entry `feed_id` was dropped from the feed since."""
+    rows = _rows(connection.xrange(keys.feed(client_id), count=1))
+    return bool(rows) and place(rows[0][0]) <= place(feed_id)
+
+
+def _rows(found: object) -> list[tuple[str, bytes]]:
+    """Return the entries' ids and documents."""
+    rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
+    return [(feed_id.decode(), values[b"job"]) for feed_id, values in rows]

@@ -10,12 +10,14 @@ from contract.job import Job
 from contract.states import State
 
 from . import keys
-from .ledger import Ledger
+from .ledger import Ledger, New
 from .listing import Cursor, Page, scan
 from .records import Record, fetch, fetch_one
 
 IDEMPOTENCY_S: Final = 86_400
 """How long an Idempotency-Key is remembered at least: longer if jobs are kept for longer."""
+TOGETHER: Final = 100
+"""So many jobs are made in one round trip: in between, others have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,32 @@ class JobStore:
                 self._redis.delete(key)
             raise
 
+    def create_many(self, wanted: Sequence[New]) -> list[Created | JobExistsError]:
+        """Accept many new jobs in a few round trips, each judged alone; the answers are in the same order.
+
+        Two with one job_id are judged one after the other. If Redis fails in the middle, some may have been made:
+        they are found again by their job_ids.
+        """
+        found: list[Created | JobExistsError] = []
+        for at in range(0, len(wanted), TOGETHER):
+            some = wanted[at : at + TOGETHER]
+            jobs = self._ledger.create_many(some)
+            taken = [new.job.job_id for new, job in zip(some, jobs, strict=True) if job is None]
+            records = dict(zip(taken, fetch(self._redis, taken), strict=True))
+            for new, job in zip(some, jobs, strict=True):
+                found.append(Created(job, is_new=True) if job else _judge(new, records[new.job.job_id]))
+        return found
+
     def read(self, job_id: str, client_id: str) -> Job:
         """Return one job. Raises JobNotFoundError."""
-        return self._record(job_id, client_id).job
+        return self.record(job_id, client_id).job
+
+    def record(self, job_id: str, client_id: str) -> Record:
+        """Return one job with what only the service knows of it. Raises JobNotFoundError."""
+        record = fetch_one(self._redis, job_id)
+        if record.job.client_id != client_id:
+            raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
+        return record
 
     def read_many(self, job_ids: Sequence[str], client_id: str) -> list[Job]:
         """Return those of the jobs that exist, in the order asked for."""
@@ -99,7 +124,7 @@ class JobStore:
         final state.
         """
         while True:
-            record = self._record(job_id, client_id)
+            record = self.record(job_id, client_id)
             running = record.job.state is State.RUNNING
             if record.job.state is State.CANCELLED or (running and record.cancel_requested):
                 return record.job
@@ -114,7 +139,7 @@ class JobStore:
     def reset(self, job_id: str, client_id: str) -> Job:
         """Run a finished job again from its start. Raises JobNotFoundError, or IllegalTransitionError."""
         while True:
-            record = self._record(job_id, client_id)
+            record = self.record(job_id, client_id)
             try:
                 return self._ledger.move(record, moves.reset(record.job, self._ledger.clock())).job
             except StaleWriteError:
@@ -134,17 +159,24 @@ class JobStore:
         """Make `job_id` the single job, whatever was before."""
         self._redis.set(keys.single(client_id), job_id)
 
-    def _record(self, job_id: str, client_id: str) -> Record:
-        record = fetch_one(self._redis, job_id)
-        if record.job.client_id != client_id:
-            raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
-        return record
-
     def _create(self, job: Job, fingerprint: str, simulate: dict[str, Any] | None) -> Created:
         try:
             return Created(self._ledger.create(job, fingerprint=fingerprint, simulate=simulate), is_new=True)
         except StaleWriteError:
             (record,) = fetch(self._redis, [job.job_id])
-            if record is None or (record.fingerprint, record.job.client_id) != (fingerprint, job.client_id):
-                raise JobExistsError(f"another submission has made job {job.job_id}", job_id=job.job_id) from None
-            return Created(record.job, is_new=False)
+            return _made_before(New(job, fingerprint), record)
+
+
+def _judge(new: New, record: Record | None) -> Created | JobExistsError:
+    try:
+        return _made_before(new, record)
+    except JobExistsError as error:
+        return error
+
+
+def _made_before(new: New, record: Record | None) -> Created:
+    """Return what has taken the job_id of `new`, if that was the same submission. Raises JobExistsError."""
+    job = new.job
+    if record is None or (record.fingerprint, record.job.client_id) != (new.fingerprint, job.client_id):
+        raise JobExistsError(f"another submission has made job {job.job_id}", job_id=job.job_id)
+    return Created(record.job, is_new=False)

@@ -17,6 +17,8 @@ SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
 """Hash: when (ms) somebody has swept `last`, and `since` when there was no long gap between two sweeps."""
+EVERY_CHANNEL: Final = "dubq:events:*"
+"""Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
 
 
 def record(job_id: str) -> str:

@@ -1,8 +1,8 @@
 """The one way in which a job changes: compare the version, then write everything that belongs together."""
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,30 @@ RQ_TTL_S: Final = 300
 ADVANCE: Final = (Path(__file__).parent / "advance.lua").read_text("utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class New:
+    """A job to be made. `fingerprint` stands for everything that was submitted."""
+
+    job: Job
+    fingerprint: str
+    simulate: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One call of the script, which makes `job` what stands."""
+
+    job: Job
+    keys: list[str]
+    words: list[Any]
+
+    def written(self, position: int | None) -> Job | None:
+        """Return the job that the script's answer speaks of; None: it was refused."""
+        if position is None:
+            return None
+        return replace(self.job, position=position if position >= 0 else None)
+
+
 class Ledger:
     """Writes changes of jobs. `clock` returns aware UTC times in whole milliseconds."""
 
@@ -43,14 +67,16 @@ class Ledger:
 
     def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> Job:
         """Write a new job, put it into the queue and return it. Raises StaleWriteError if its job_id is taken."""
-        pipe = self.commands()
-        record = keys.record(job.job_id)
-        pipe.hset(record, "fingerprint", fingerprint)
-        if simulate is not None:
-            pipe.hset(record, "simulate", json.dumps(simulate))
-        pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
-        self._enter(pipe, job)
-        return self._commit(pipe, job, was="", becomes=str(job.seq), counter=keys.ordinal(job.client_id))
+        return self._commit(self._creation(New(job, fingerprint, simulate)))
+
+    def create_many(self, wanted: Iterable[New]) -> list[Job | None]:
+        """Do the same for many in one round trip; None stands for each whose job_id is taken."""
+        writes = [self._creation(each) for each in wanted]
+        with self.redis.pipeline(transaction=False) as pipe:
+            for write in writes:
+                self._advance(keys=write.keys, args=write.words, client=pipe)
+            positions: list[int | None] = pipe.execute()
+        return [write.written(position) for write, position in zip(writes, positions, strict=True)]
 
     def move(self, old: Record, job: Job, *, pause_s: float = 0, at_front: bool = False) -> Record:
         """Write `job`, the next of `old`, and return it as a record.
@@ -72,7 +98,7 @@ class Ledger:
                 pipe.hset(keys.record(job.job_id), "round", round_)
                 pipe.lrem(self.queue.key, 0, job.job_id)  # a delivery that nobody took: it was cancelled before
             self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
-        written = self._commit(pipe, job, was=old.version, becomes=becomes)
+        written = self._commit(self._write(pipe, job, was=old.version, becomes=becomes))
         return replace(old, job=written, version=becomes, run=run, round=round_)
 
     def ask_to_cancel(self, old: Record) -> None:
@@ -84,7 +110,7 @@ class Ledger:
 
         Raises StaleWriteError, having run none of them, if it does not stand any more.
         """
-        self._commit(pipe, old.job, was=old.version, becomes=becomes or old.version, told=False)
+        self._commit(self._write(pipe, old.job, was=old.version, becomes=becomes or old.version, told=False))
 
     def enqueue(self, pipe: Pipeline, job: Job, *, at_front: bool = False) -> None:
         """Add RQ's own commands for queueing `job` to `pipe`."""
@@ -136,7 +162,19 @@ class Ledger:
             pipe.zadd(keys.QUEUED, {job.job_id: to_ms(job.created_at) if at_front else at_ms})
             self.enqueue(pipe, job, at_front=at_front)
 
-    def _commit(self, pipe: Pipeline, job: Job, *, was: str, becomes: str, told: bool = True, counter: str = "") -> Job:
+    def _creation(self, new: New) -> Write:
+        job, pipe = new.job, self.commands()
+        record = keys.record(job.job_id)
+        pipe.hset(record, "fingerprint", new.fingerprint)
+        if new.simulate is not None:
+            pipe.hset(record, "simulate", json.dumps(new.simulate))
+        pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
+        self._enter(pipe, job)
+        return self._write(pipe, job, was="", becomes=str(job.seq), counter=keys.ordinal(job.client_id))
+
+    def _write(
+        self, pipe: Pipeline, job: Job, *, was: str, becomes: str, told: bool = True, counter: str = ""
+    ) -> Write:
         words: list[Any] = [
             was,
             becomes,
@@ -149,7 +187,11 @@ class Ledger:
         ]
         for command, _ in pipe.command_stack:
             words += [len(command), *command]
-        position = self._advance(keys=[keys.record(job.job_id), keys.QUEUED], args=words)
-        if position is None:
-            raise StaleWriteError(f"job {job.job_id} is not at version {was or 'none'} any more", job_id=job.job_id)
-        return replace(job, position=position if position >= 0 else None)
+        return Write(job, [keys.record(job.job_id), keys.QUEUED], words)
+
+    def _commit(self, write: Write) -> Job:
+        written = write.written(self._advance(keys=write.keys, args=write.words))
+        if written is None:
+            job_id = write.job.job_id
+            raise StaleWriteError(f"job {job_id} is not at version {write.words[0] or 'none'} any more", job_id=job_id)
+        return written

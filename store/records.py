@@ -14,7 +14,7 @@ from contract.states import State
 
 from . import keys
 
-FIELDS: Final = ("document", "version", "run", "simulate", "number", "round", "fingerprint")
+FIELDS: Final = ("document", "version", "run", "simulate", "number", "round", "fingerprint", "feed_id")
 _LIVE: Final = ("position", "eta")
 _CANCEL: Final = "c"
 
@@ -25,7 +25,8 @@ class Record:
 
     `version` is the job's seq, and a mark once its cancelling was asked for: whoever writes names the version
     that it has read. `run` is the seq with which the present run began (0: none yet); `number` counts the
-    client's jobs, `round` how often this one was reset.
+    client's jobs, `round` how often this one was reset; `feed_id` is where the feed has the change that made the
+    job what it is ("": it was made by a version that did not keep it).
     """
 
     job: Job
@@ -35,6 +36,7 @@ class Record:
     number: int = 0
     round: int = 0
     fingerprint: str = ""
+    feed_id: str = ""
 
     @property
     def cancel_requested(self) -> bool:
@@ -54,7 +56,7 @@ class Record:
     @classmethod
     def parse(cls, values: list[bytes | None]) -> Self | None:
         """Make a record of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
-        document, version, run, simulate, number, round_, fingerprint = values
+        document, version, run, simulate, number, round_, fingerprint, feed_id = values
         if document is None or version is None:
             return None
         try:
@@ -69,6 +71,7 @@ class Record:
             number=int(number or 0),
             round=int(round_ or 0),
             fingerprint=(fingerprint or b"").decode(),
+            feed_id=(feed_id or b"").decode(),
         )
 
 

@@ -54,7 +54,47 @@ def test_no_body_is_answered_with_a_500_and_a_refusal_leaves_nothing(path: str, 
         assert WEB.post(path, data=body, headers=headers | {"Idempotency-Key": "k"}).status_code in {200, 202}
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/status", "/jobs/{}", "/jobs/{}/cancel"])
+@settings(max_examples=100, deadline=None)
+@given(
+    items=st.lists(
+        ANY_JSON | st.dictionaries(FIELDS, PLAUSIBLE).map(lambda value: value | {"video_url": "https://e.x/v"})
+    )
+)
+def test_whatever_a_batch_holds_each_item_has_its_result(items: list[Any]) -> None:
+    CONNECTION.flushall()
+    results = WEB.post("/jobs/batch", data=json.dumps({"jobs": items}), content_type="application/json")
+    if results.status_code == 400:  # one of them has a number that is none, or half a character
+        assert keyspace(CONNECTION) == {}
+        return
+    found = results.get_json()["results"]
+    assert len(found) == len(items)
+    assert {each["status"] for each in found} <= {200, 202, 409, 422}
+    assert sum(each["status"] == 202 for each in found) == CONNECTION.llen("rq:queue:default")
+
+
+@settings(max_examples=100, deadline=None)
+@given(after=st.text() | st.from_regex(r"[0-9]*-?[0-9]*"), limit=st.none() | st.text() | st.integers().map(str))
+def test_no_place_in_the_feed_is_answered_with_a_500(after: str, limit: str | None) -> None:
+    query = {"after": after} | ({"limit": limit} if limit is not None else {})
+    assert WEB.get("/events", query_string=query).status_code in {200, 422}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    name=st.sampled_from(["Prefer", "Last-Event-ID", "If-None-Match"]), text=st.text(st.characters(max_codepoint=255))
+)
+def test_no_header_of_a_reader_is_answered_with_a_500(name: str, text: str) -> None:
+    WEB.post("/jobs", json={"video_url": "https://e.x/v", "job_id": "ended"})
+    WEB.post("/jobs/ended/cancel")
+    if "\r" in text or "\n" in text:
+        return
+    for path in ("/jobs/ended", "/jobs/ended/events", "/events"):
+        answer = WEB.get(path, headers={name: text})
+        answer.close()
+        assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/status", "/jobs/{}", "/jobs/{}/cancel", "/jobs/{}/events"])
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(), query=st.dictionaries(st.sampled_from(["ids", "state", "limit", "cursor", "job_id"]), st.text()))
 def test_no_address_is_answered_with_a_500(path: str, text: str, query: dict[str, Any]) -> None:

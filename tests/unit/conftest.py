@@ -9,6 +9,7 @@ from keyspace import keyspace
 
 from api.app import create_app
 from api.settings import ApiSettings
+from store.hub import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,10 +18,18 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from given import Clock
 
+PING_S = 0.2
+
 
 @pytest.fixture
-def web(connection: redis.Redis, clock: Clock) -> FlaskClient:
-    return create_app(ApiSettings(), connection, clock=clock).test_client()
+def hub() -> Hub:
+    """Return the hub of `web`, which nobody feeds: for that there is `listening`."""
+    return Hub()
+
+
+@pytest.fixture
+def web(connection: redis.Redis, clock: Clock, hub: Hub) -> FlaskClient:
+    return create_app(ApiSettings(), connection, clock=clock, hub=hub, ping_s=PING_S).test_client()
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_a_caller_is_told_by_which_roads_news_come(
 ) -> None:
     settings = dataclasses.replace(ApiSettings(), public_redis_url=url)
     roads = create_app(settings, connection).test_client().get("/connect").get_json()
-    assert roads == {"client_id": "default", "redis": redis_road, "sse": False, "long_poll_s": 0}
+    assert roads == {"client_id": "default", "redis": redis_road, "sse": True, "long_poll_s": 60}
 
 
 def test_head_and_options_are_answered(web: FlaskClient, nothing_changes: Callable[[], None]) -> None:

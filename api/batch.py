@@ -1,0 +1,73 @@
+"""POST /jobs/batch: many submissions in one request, each judged alone."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import flask
+
+from contract.errors import DubqError, InvalidFieldsError
+from store.jobs import Created, JobStore
+from store.ledger import New
+
+from .caller import client_id
+from .incoming import json_object
+from .jobs import new_job_id
+from .outgoing import answer
+from .problems import invalid, members, pointer
+from .schema import Submission
+
+MAX_JOBS: Final = 1000
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+"""What a thousand submissions with everything in them need."""
+MULTI_STATUS: Final = 207
+
+
+class BatchRoutes:
+    """The one route. `clock` returns aware UTC times in whole milliseconds."""
+
+    def __init__(self, store: JobStore, clock: Callable[[], datetime]) -> None:
+        self._store, self._clock = store, clock
+
+    def mount(self, app: flask.Flask) -> None:
+        """Put the route into `app`."""
+        app.add_url_rule("/jobs/batch", view_func=self.submit_many, methods=["POST"])
+
+    def submit_many(self) -> flask.Response:
+        """Take each job that can be taken, and say of each what has become of it, in the order of the submissions."""
+        flask.request.max_content_length = MAX_BODY_BYTES
+        wanted = [self._judged(each) for each in _items(json_object())]
+        found = iter(self._store.create_many([each for each in wanted if isinstance(each, New)]))
+        results = [_result(next(found) if isinstance(each, New) else each) for each in wanted]
+        return answer({"results": results}, MULTI_STATUS)
+
+    def _judged(self, item: Any) -> New | InvalidFieldsError:
+        """Return the job to be made of a submission, or why none is."""
+        if not isinstance(item, dict):
+            return invalid("", "has to be an object")
+        try:
+            submission = Submission.parse(item)
+        except InvalidFieldsError as error:
+            return error
+        now = self._clock()
+        job = submission.job(submission.job_id or new_job_id(now), client_id(), now)
+        return New(job, submission.fingerprint, submission.course)
+
+
+def _items(fields: dict[str, Any]) -> list[Any]:
+    """Return the submissions. Raises InvalidFieldsError unless the body has them and nothing else."""
+    items = fields.pop("jobs", None)
+    if not isinstance(items, list):
+        raise invalid("/jobs", "has to be a list of submissions")
+    if len(items) > MAX_JOBS:
+        raise invalid("/jobs", f"{MAX_JOBS} at most, not {len(items)}")
+    if fields:
+        raise invalid(pointer(min(fields)), "there is no such field")
+    return items
+
+
+def _result(found: Created | DubqError) -> dict[str, Any]:
+    if isinstance(found, Created):
+        return {"status": 202 if found.is_new else 200, "job": found.job.to_wire()}
+    problem = members(found, flask.g.request_id)
+    return {"status": problem["status"], "problem": problem}

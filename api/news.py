@@ -1,0 +1,105 @@
+"""The routes of those who want to be told: the stream of one job, the stream of all, and what was missed."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+import flask
+import redis
+
+from contract.errors import FieldProblem, InvalidFieldsError
+from store import feed
+from store.feed import News
+from store.hub import Hub
+from store.jobs import JobStore
+
+from .caller import client_id
+from .incoming import known_job_id, limit, parameters
+from .problems import invalid
+from .stories import ClientStory, JobStory
+from .streams import PING_S, RETRY, event, stream, tell
+
+LISTENING: Final = b": listening\n"
+MAX_PAGE: Final = 1000
+
+
+class NewsRoutes:
+    """The news of whoever is asking, told by `hub`; each `ping_s` (seconds) of silence ends with a comment."""
+
+    def __init__(self, store: JobStore, connection: redis.Redis, hub: Hub, *, ping_s: float = PING_S) -> None:
+        self._store, self._redis, self._hub, self._ping_s = store, connection, hub, ping_s
+
+    def mount(self, app: flask.Flask) -> None:
+        """Put the routes into `app`."""
+        app.add_url_rule("/jobs/<job_id>/events", view_func=self.of_job)
+        app.add_url_rule("/events", view_func=self.of_client)
+
+    def of_job(self, job_id: str) -> flask.Response:
+        """Tell one job as it is, each change, and the end; 204 if the caller knows the end."""
+        job_id, caller, known = known_job_id(job_id), client_id(), _last_event_id()
+        look = partial(self._news, job_id, caller)
+        with ExitStack() as stack:
+            waiter = stack.enter_context(self._hub.join(caller, job_id))
+            now = look()
+            if now.done and now.feed_id and known and feed.place(known) >= feed.place(now.feed_id):
+                return flask.Response(status=204)
+            beginning = RETRY + b"".join(map(event, self._first(now, caller, known)))
+            stack.pop_all()
+        story = JobStory(look, now.seq, is_over=now.done)
+        return stream(tell(waiter, story, beginning, ping_s=self._ping_s), waiter)
+
+    def of_client(self) -> flask.Response:
+        """Tell every change of the caller's jobs; or, as JSON, those that came `after` an entry."""
+        given = parameters({"after", "limit"})
+        if "after" in given:
+            return self._missed(given["after"], limit(given.get("limit", str(MAX_PAGE)), MAX_PAGE))
+        if "limit" in given:
+            raise invalid("limit", "goes with after")
+        caller, known = client_id(), _last_event_id(is_strict=True)
+        with ExitStack() as stack:
+            waiter = stack.enter_context(self._hub.join(caller))
+            now = feed.end(self._redis, caller)
+            stack.pop_all()
+        story = ClientStory(partial(feed.since, self._redis, caller), known or now)
+        parts = tell(waiter, story, LISTENING + RETRY, is_behind=known is not None, ping_s=self._ping_s)
+        return stream(parts, waiter)
+
+    def _missed(self, after: str, count: int) -> flask.Response:
+        found = feed.read(self._redis, client_id(), after=_feed_id("after", after), count=count)
+        entries = b",".join(b'{"feed_id":"%s","job":%s}' % (each.feed_id.encode(), each.document) for each in found)
+        go_on = found[-1].feed_id if found else after
+        body = b'{"events":[%s],"next":"%s"}' % (entries, go_on.encode())
+        return flask.Response(body, content_type="application/json")
+
+    def _news(self, job_id: str, caller: str) -> News:
+        return News.of(self._store.record(job_id, caller))
+
+    def _first(self, now: News, caller: str, known: str | None) -> Iterable[News]:
+        """Return what a reader of one job is told first: the changes it has missed, or the job as it is now."""
+        if known is None or not now.feed_id or not feed.keeps_all_after(self._redis, caller, known):
+            return [now]
+        missed = feed.since(self._redis, caller, known, until=now.feed_id)
+        return [each for each in missed if each.job_id == now.job_id]
+
+
+def _last_event_id(*, is_strict: bool = False) -> str | None:
+    """Return the last event that the caller has seen, None if it names none.
+
+    What is no place in a feed counts as none, unless that would hide a gap (`is_strict`): then InvalidFieldsError.
+    """
+    text = flask.request.headers.get("Last-Event-ID", "")
+    try:
+        return _feed_id("Last-Event-ID", text) if text else None
+    except InvalidFieldsError:
+        if is_strict:
+            raise
+        return None
+
+
+def _feed_id(name: str, text: str) -> str:
+    try:
+        feed.place(text)
+    except ValueError as error:
+        raise InvalidFieldsError([FieldProblem(name, str(error))]) from None
+    return text

@@ -1,0 +1,76 @@
+"""What one reader of a stream has been told already, and so what is news to it. Pure, but for what it is given to read.
+
+Redis tells each change once and in order; a look reads what stands. Together they may tell a thing twice, never out of
+order: a look is at least as new as everything that was told before it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from store.feed import News, place
+
+
+class Story(Protocol):
+    """What a stream tells."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to tell."""
+
+    def take(self, news: News) -> Iterator[News]:
+        """Yield what of a change that was heard is to be told."""
+
+    def look(self) -> Iterator[News]:
+        """Read what stands, and yield what of it is to be told. Raises what reading raises."""
+
+
+class JobStory:
+    """One job, up to its end. `look` reads the job as it is."""
+
+    def __init__(self, look: Callable[[], News], seq: int, *, is_over: bool) -> None:
+        self._look, self._seq, self._is_over = look, seq, is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the reader knows the end."""
+        return self._is_over
+
+    def take(self, news: News) -> Iterator[News]:
+        """Yield the change unless it is known."""
+        if news.seq > self._seq:
+            yield self._told(news)
+
+    def look(self) -> Iterator[News]:
+        """Yield the job if it is not as the reader knows it.
+
+        It may stand further back than what was told: a Redis that was killed may have lost its last second.
+        """
+        news = self._look()
+        if news.seq != self._seq:
+            yield self._told(news)
+
+    def _told(self, news: News) -> News:
+        self._seq, self._is_over = news.seq, news.done
+        return news
+
+
+class ClientStory:
+    """All jobs of a client, for ever. `since` reads the feed after an id; `at` is where the reader stands in it."""
+
+    is_over = False
+
+    def __init__(self, since: Callable[[str], Iterable[News]], at: str) -> None:
+        self._since, self._at = since, at
+
+    def take(self, news: News) -> Iterator[News]:
+        """Yield the change unless it is known."""
+        if place(news.feed_id) > place(self._at):
+            yield self._told(news)
+
+    def look(self) -> Iterator[News]:
+        """Yield all that came since."""
+        return map(self._told, self._since(self._at))
+
+    def _told(self, news: News) -> News:
+        self._at = news.feed_id
+        return news

@@ -1,0 +1,181 @@
+"""The hub: one subscription of a whole process, fanned out to everyone in it who waits for news of a job."""
+
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from enum import Enum
+from time import monotonic
+from types import TracebackType
+from typing import Any, Final, Self
+
+import redis
+
+from . import keys
+from .feed import News
+
+BOUND: Final = 100
+"""So many news wait for a slow reader; then all are dropped, and it is told to look for itself."""
+TICK_S: Final = 1.0
+SILENCE_S: Final = 5.0
+"""A line that was silent for so long is asked whether it is still there; silent for twice as long, it is not."""
+
+
+class Signal(Enum):
+    """What a waiter may be told instead of news."""
+
+    SILENCE = "nothing came in time"
+    LOOK = "something may have been missed: read again"
+    END = "this process is about to end"
+
+
+class Waiter:
+    """One reader's news, oldest first. Leaving the `with` block ends them."""
+
+    __slots__ = ("_hub", "_key", "_news")
+
+    def __init__(self, hub: "Hub", key: bytes) -> None:
+        self._hub, self._key = hub, key
+        # by the module's name: gevent has replaced the class in it
+        self._news: queue.SimpleQueue[News | Signal] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+    def next(self, within_s: float) -> News | Signal:
+        """Return what comes next, SILENCE if that is nothing `within_s`."""
+        try:
+            return self._news.get(timeout=max(0.0, within_s))
+        except queue.Empty:
+            return Signal.SILENCE
+
+    def put(self, word: News | Signal) -> None:
+        """Add to what is told; never blocks, however slow the reader is. For the hub, which holds its lock."""
+        if self._news.qsize() >= BOUND:
+            self._drop()
+            if isinstance(word, News):
+                word = Signal.LOOK
+        self._news.put(word)
+
+    def leave(self) -> None:
+        """Want no more news. May be said twice."""
+        self._hub.leave(self, self._key)
+
+    def _drop(self) -> None:
+        try:
+            while True:
+                self._news.get_nowait()
+        except queue.Empty:
+            return
+
+
+class Hub:
+    """Knows who waits for what.
+
+    A subscription feeds it all the time, not only while somebody waits. So whoever joins and then reads the job
+    misses nothing; and whenever the subscription may have missed something, everyone is told to LOOK.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: defaultdict[bytes, set[Waiter]] = defaultdict(set)
+        self._is_closed = False
+
+    def join(self, client_id: str, job_id: str | None = None) -> Waiter:
+        """Return a waiter for the news of one job, or of all jobs of a client. Read the job after this, not before."""
+        key = keys.channel(client_id, job_id or "").encode()
+        waiter = Waiter(self, key)
+        with self._lock:
+            self._waiters[key].add(waiter)
+            if self._is_closed:
+                waiter.put(Signal.END)
+        return waiter
+
+    def leave(self, waiter: Waiter, key: bytes) -> None:
+        """Forget a waiter."""
+        with self._lock:
+            there = self._waiters[key]
+            there.discard(waiter)
+            if not there:
+                del self._waiters[key]
+
+    def tell(self, channel: bytes, payload: bytes) -> None:
+        """Hand on what was published. It is read once, and only if somebody waits for it."""
+        of_all = channel[: channel.rindex(b":") + 1]
+        with self._lock:
+            there = [*self._waiters.get(channel, ()), *self._waiters.get(of_all, ())]
+            if not there or self._is_closed:
+                return
+            word = _word(payload)
+            for waiter in there:
+                waiter.put(word)
+
+    def look(self) -> None:
+        """Tell everyone that something may have been missed."""
+        with self._lock:
+            if not self._is_closed:
+                self._tell_all(Signal.LOOK)
+
+    def close(self) -> None:
+        """Tell everyone, and whoever joins from now on, that the process is about to end."""
+        with self._lock:
+            self._is_closed = True
+            self._tell_all(Signal.END)
+
+    @property
+    def waiting(self) -> int:
+        """How many waiters there are."""
+        with self._lock:
+            return sum(map(len, self._waiters.values()))
+
+    def _tell_all(self, signal: Signal) -> None:
+        for there in self._waiters.values():
+            for waiter in there:
+                waiter.put(signal)
+
+
+def listen(
+    connection: redis.Redis,
+    hub: Hub,
+    is_over: Callable[[], bool],
+    *,
+    tick_s: float = TICK_S,
+    clock: Callable[[], float] = monotonic,
+) -> None:
+    """Feed the hub from one subscription until `is_over`, which is asked every `tick_s` at least.
+
+    Raises redis.RedisError when the line breaks, also if it does so without a word.
+    """
+    with connection.pubsub() as line:  # type: ignore[no-untyped-call]  # redis has types for most of it only
+        line.psubscribe(keys.EVERY_CHANNEL)
+        heard_s, is_asked = clock(), False
+        while not is_over():
+            message: dict[str, Any] | None = line.get_message(timeout=tick_s)
+            silent_s = clock() - heard_s
+            if message is not None:
+                heard_s, is_asked = clock(), False
+                _hear(hub, message)
+            elif silent_s > 2 * SILENCE_S:
+                raise redis.ConnectionError(f"the line was silent for {silent_s:.0f} s")
+            elif silent_s > SILENCE_S and not is_asked:
+                line.ping()
+                is_asked = True
+
+
+def _hear(hub: Hub, message: dict[str, Any]) -> None:
+    if message["type"] == "pmessage":
+        hub.tell(message["channel"], message["data"])
+    elif message["type"] == "psubscribe":  # from here on nothing is missed; what was before may have been
+        hub.look()
+
+
+def _word(payload: bytes) -> News | Signal:
+    try:
+        return News.heard(payload)
+    except (KeyError, TypeError, ValueError):  # no change that we know how to tell: let them read for themselves
+        return Signal.LOOK
