@@ -28,8 +28,11 @@ class Service:
         return connect(self._url, token=self._token)
 
     def wait_command(self, *job_ids: str) -> str:
-        """Return the command that waits for these jobs; the token stays out of sight."""
-        return shlex.join(["dubq", "wait", *job_ids, *(["--url", self._url] if self._url else [])])
+        """Return the command that waits for these jobs, for a shell; the token stays out of sight."""
+        options = ["--url", self._url] if self._url else []
+        # an id may begin with a hyphen, as an option does
+        words = [*options, "--", *job_ids] if any(each.startswith("-") for each in job_ids) else [*job_ids, *options]
+        return shlex.join(["dubq", "wait", *words])
 
 
 def on_service(command: Callable[..., None]) -> Callable[..., None]:

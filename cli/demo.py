@@ -14,11 +14,11 @@ from contract.states import State
 from .demo_report import ACTS, Act, Row, document, words
 from .exits import Exit
 from .ground import Wish
-from .progress import Display, display
+from .progress import Display, Lines, display
 from .service import Service
+from .side_by_side import Ended, Wait, news_of
 from .speech import Speech, json_option
 from .stops import Stops
-from .waits import Ended, Wait, news_of
 
 TIMEOUT_S: Final = 40.0
 DRAIN_S: Final = 1.0
@@ -40,7 +40,7 @@ def demo(speech: Speech) -> None:
             url = service.ground.url
             speech.note(f"up at {url} after {time.monotonic() - began_s:.1f} s; submitting {len(ACTS)} jobs, twice")
             stops.interrupts = True
-            rows = perform(url, service.ground.redis_url)
+            rows = perform(url, service.ground.redis_url, as_json=speech.as_json)
             stops.interrupts = False
         speech.result(document(rows), words(rows))
         speech.note(f"everything is stopped again, {time.monotonic() - began_s:.0f} s after the start")
@@ -48,7 +48,7 @@ def demo(speech: Speech) -> None:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-def perform(url: str, redis_url: str) -> list[Row]:
+def perform(url: str, redis_url: str, *, as_json: bool) -> list[Row]:
     """Submit every act twice, wait for both in their ways, and show it all as it happens."""
     # each with a client of its own, whose counts are then those of the waiting alone
     stage, told, asking = (TranslationClient(url, redis_url=redis_url) for _ in range(3))
@@ -60,7 +60,7 @@ def perform(url: str, redis_url: str) -> list[Row]:
             road = told.subscribe if job_id in told_ids else asking.poll_status
             return road(job_id, on_update=tell, timeout=TIMEOUT_S, raise_on_failure=False)
 
-        with display() as screen:
+        with display(Lines(), as_json=as_json) as screen:
             for job in (*(job for _, job, _ in pairs), *(job for _, _, job in pairs)):
                 screen.show(job)
             unwanted = {job.job_id: twin.job_id for act, job, twin in pairs if act.end is State.CANCELLED}

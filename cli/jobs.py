@@ -1,28 +1,35 @@
 """The commands about jobs. Each is a few calls of the client library."""
 
-from contextlib import suppress
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import click
 
-from contract.errors import JobNotFoundError, WaitTimeoutError
-from contract.ids import is_job_id
+from client import TranslationClient
+from contract.errors import DubqError, ServiceUnavailableError
+from contract.ids import uuid7
 from contract.job import Job, Priority
 from contract.states import State
 
-from . import watching
 from .connecting import Service, on_service
-from .exits import Exit, exit_of
-from .progress import display
+from .exits import BadValueError, Exit
+from .progress import Lines, Silence, display
 from .speech import Speech
-from .values import Seconds, json_object, pairs
-from .waits import Ended, best_way, news_of
+from .values import Seconds, job_id_of, json_object, pairs
+from .waits import Waiting, look_first, wait_for_all
+from .watching import Watching
+from .watching import watch as show
 from .words import description, outcome, standing, table
 
 SUBMIT_S = 5.0
 """How long a submission is tried: enough for a service that is just being started again, bearable for a person."""
 WAIT_S = 900.0
+NAMED = 10
+"""How many unfinished jobs are told of in words."""
 
 timeout_option = click.option(
     "--timeout",
@@ -66,15 +73,24 @@ def submit(*, service: Service, speech: Speech, waits: bool, timeout_s: float, v
 
     Prints the job's id, or with --wait how the job has ended.
     """
+    # chosen here, so that it is known also to whom the answer does not reach
+    fields["job_id"] = fields["job_id"] or str(uuid7(time.time_ns() // 10**6, os.urandom(10)))
     fields["metadata"] = fields["metadata"] or None
     with service.client() as client:
-        job = client.submit(video_url, timeout=SUBMIT_S, **fields)
+        try:
+            job = client.submit(video_url, timeout=SUBMIT_S, **fields)
+        except (KeyboardInterrupt, ServiceUnavailableError):
+            speech.note(f"submitted again with --job-id {fields['job_id']}, it is still one job")
+            raise
         if not waits:
             speech.result(job.to_wire(), job.job_id)
             speech.note(f"wait for it with: {service.wait_command(job.job_id)}")
             return
         speech.note(f"{job.job_id} accepted")
-    _wait_for((job.job_id,), timeout_s, service, speech)
+        waiting = Waiting([job.job_id], _teller(speech))
+        waiting.note(job)
+        with _able_to_wait_on(waiting, service, speech):
+            _wait(client, waiting, timeout_s, speech)
 
 
 @click.command()
@@ -88,53 +104,63 @@ def status(job_id: str, service: Service, speech: Speech) -> None:
 
 
 @click.command()
-@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("texts", metavar="ID...", nargs=-1, required=True)
 @timeout_option
 @on_service
-def wait(job_ids: tuple[str, ...], timeout_s: float, service: Service, speech: Speech) -> None:
+def wait(texts: tuple[str, ...], timeout_s: float, service: Service, speech: Speech) -> None:
     """Wait for jobs to end; show their progress, then how each of them has ended.
 
-    With --json each job is a line of its own, in the order in which they end. Ctrl-C ends the waiting, not the jobs.
+    Of several jobs, the one with the highest exit status decides. With --json each job is a line of its own, written
+    when it ends: its document, or the error that keeps its end from being known. Ctrl-C ends the waiting, not the jobs.
     """
-    _wait_for(tuple(dict.fromkeys(job_ids)), timeout_s, service, speech)
+    waiting = Waiting((), _teller(speech))
+    for text in texts:
+        try:
+            waiting.left[job_id_of(text)] = None
+        except ValueError as error:
+            waiting.lose(BadValueError(str(error)))
+    with _able_to_wait_on(waiting, service, speech), service.client() as client:
+        look_first(client, waiting)
+        _wait(client, waiting, timeout_s, speech)
 
 
-def _wait_for(job_ids: tuple[str, ...], timeout_s: float, service: Service, speech: Speech) -> None:
-    """Wait, show, and exit with what the worst of the jobs deserves."""
-    left, statuses = list(job_ids), [Exit.DONE]
+def _wait(client: TranslationClient, waiting: Waiting, timeout_s: float, speech: Speech) -> None:
+    """Show and tell until all have ended or the time is over."""
+    with display(Silence() if len(waiting.left) > 1 else Lines(), as_json=speech.as_json) as screen:
+        for job in filter(None, waiting.left.values()):
+            screen.show(job)
+        wait_for_all(client, waiting, timeout_s, screen.show)
+    unfinished = waiting.time_out(timeout_s)
+    named = unfinished if speech.as_json else unfinished[:NAMED]
+    for error in named:
+        speech.error(error, Exit.TIMED_OUT)
+    if len(unfinished) > len(named):
+        speech.note(f"and {len(unfinished) - len(named)} more")
+
+
+def _teller(speech: Speech) -> Callable[[Job | DubqError, Exit], None]:
+    def tell(found: Job | DubqError, status: Exit) -> None:
+        if isinstance(found, Job):
+            speech.result(found.to_wire(), outcome(found))
+        else:
+            speech.error(found, status)
+
+    return tell
+
+
+@contextmanager
+def _able_to_wait_on(waiting: Waiting, service: Service, speech: Speech) -> Iterator[None]:
+    """Exit with what the waiting within deserves; if it ends too early, print the command that waits on."""
+    status = Exit.INTERRUPTED
     try:
-        with service.client() as client, display() as screen:
-            # who cannot be reached now is not waited for; a job that is unknown says so in its own wait
-            with suppress(JobNotFoundError):
-                client.get_status(next(filter(is_job_id, job_ids), job_ids[0]))
-            for news in news_of(best_way(client, timeout_s), job_ids):
-                if isinstance(news, Job):
-                    screen.show(news)
-                    continue
-                statuses.append(_tell_end(news, timeout_s, service, speech))
-                left.remove(news.job_id)
+        yield
+        status = waiting.status
     except KeyboardInterrupt:
-        speech.note(
-            f"\n{'The jobs go' if len(left) > 1 else 'The job goes'} on. Wait on with:\n  {service.wait_command(*left)}"
-        )
-        raise click.exceptions.Exit(Exit.INTERRUPTED) from None
-    raise click.exceptions.Exit(max(statuses))
-
-
-def _tell_end(ended: Ended, timeout_s: float, service: Service, speech: Speech) -> Exit:
-    """Say how a wait has ended; return the status that it deserves."""
-    if isinstance(ended.error, WaitTimeoutError):
-        where = f"is {standing(ended.job)}" if ended.job else "has not been seen"
-        text = f"{ended.job_id} {where} after {timeout_s:g} s and goes on"
-        speech.error(WaitTimeoutError(text, job_id=ended.job_id, job=ended.job), Exit.TIMED_OUT)
-        speech.note(f"wait on with: {service.wait_command(ended.job_id)}")
-        return Exit.TIMED_OUT
-    if ended.error or ended.job is None:
-        error = ended.error or WaitTimeoutError(job_id=ended.job_id)
-        speech.error(error, exit_of(error))
-        return exit_of(error)
-    speech.result(ended.job.to_wire(), outcome(ended.job))
-    return Exit.DONE if ended.job.state is State.COMPLETED else Exit.FAILED
+        speech.note("")  # the terminal has written ^C
+    if waiting.left:
+        goes_on = "The jobs go" if len(waiting.left) > 1 else "The job goes"
+        speech.note(f"{goes_on} on. Wait on with:\n  {service.wait_command(*waiting.left)}")
+    raise click.exceptions.Exit(status)
 
 
 @click.command()
@@ -176,9 +202,9 @@ def jobs(client_id: str | None, state: str | None, limit: int, service: Service,
     "--every",
     "every_s",
     type=Seconds(0.2, 3600),
-    default=1.0,
+    default=5.0,
     show_default=True,
-    help="Seconds between two looks.",
+    help="Seconds between two looks for new jobs. What happens to those that are known is seen at once.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="So many of the newest.")
 @on_service
@@ -188,4 +214,10 @@ def watch(every_s: float, limit: int, service: Service, speech: Speech) -> None:
     With --json, or without a terminal, each change that is seen is a line.
     """
     with service.client() as client:
-        watching.watch(lambda: list(islice(client.jobs(), limit)), every_s, speech)
+        watching = Watching(client, limit)
+        waiting = Waiting((), _teller(speech))
+        with _able_to_wait_on(waiting, service, speech):
+            try:
+                show(watching, every_s, speech)
+            finally:
+                waiting.left = {job.job_id: job for job in watching.jobs if not job.done}

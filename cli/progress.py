@@ -1,23 +1,32 @@
-"""Progress as it comes in: a bar per job on a terminal, a line per step elsewhere. Always on standard error."""
+"""Progress as it comes in: a row per job on a terminal, a line per step elsewhere. Always on standard error."""
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Column
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from contract.job import Job
+from contract.states import State
 
-from .words import COLOURS, name_of, standing
+from .words import COLOURS, counts, name_of, standing
 
 BAR: Final = 24
 BAR_FROM: Final = 100
 """Columns that a terminal has to have for bars to be shown beside names and states."""
+
+FRAMES_PER_S: Final = 8
+SPARE_LINES: Final = 2
+"""Lines of the terminal that rows leave free: for the count of all, and for the cursor."""
 
 
 def short_name(name: str) -> Text:
@@ -32,30 +41,79 @@ class Display(Protocol):
         """Show a job as it is now."""
 
 
-class NameColumn(ProgressColumn):
-    """The job's name, which alone gives way where the line is too long."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A job on the screen; it has been waited for from `began_s` on, and until `ended_s` if it has ended."""
 
-    def render(self, task: Task) -> Text:
-        """Return the name."""
-        return short_name(task.description)
+    job: Job
+    began_s: float
+    ended_s: float | None = None
+
+    @property
+    def liveliness(self) -> int:
+        """Who has more of it is rather seen."""
+        return 0 if self.job.done else 2 if self.job.state is State.RUNNING else 1
+
+
+def placed(rows: Sequence[Row], row: Row, room: int) -> list[Row]:
+    """Return the rows, `room` at most, with this one among them if others are not livelier; nobody else moves."""
+    job_ids = [each.job.job_id for each in rows]
+    found = list(rows)
+    if row.job.job_id in job_ids:
+        found[job_ids.index(row.job.job_id)] = row
+    elif len(rows) < room:
+        found.append(row)
+    elif rows:
+        dullest = min(rows, key=lambda each: each.liveliness)
+        if dullest.liveliness < row.liveliness:
+            found[rows.index(dullest)] = row
+    while len(found) > room:
+        found.remove(min(found, key=lambda each: each.liveliness))
+    return found
 
 
 class Bars:
-    """A bar per job."""
+    """A row per job, as many as there is room for: those that change, and below them how many there are of which."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._clock = console, clock
+        self._rows: list[Row] = []
+        self._began_s: dict[str, float] = {}
+        self._states: dict[str, str] = {}
 
     def show(self, job: Job) -> None:
         """Move the job's bar."""
-        standing_now = f"[{COLOURS.get(job.state, 'white')}]{escape(standing(job))}[/]"
-        if job.job_id not in self._tasks:
-            self._tasks[job.job_id] = self._progress.add_task(name_of(job), total=1.0, standing=standing_now)
-        # a bar that is full stops its clock: only what is completed is full
-        self._progress.update(self._tasks[job.job_id], completed=job.progress, standing=standing_now)
-        if job.done:
-            self._progress.stop_task(self._tasks[job.job_id])
+        now_s = self._clock()
+        row = Row(job=job, began_s=self._began_s.setdefault(job.job_id, now_s))
+        self._states[job.job_id] = job.state
+        room = max(1, self._console.height - SPARE_LINES)
+        # a new list: the thread that draws may be in the middle of the old one
+        self._rows = placed(self._rows, replace(row, ended_s=now_s) if job.done else row, room)
+
+    def picture(self) -> Group:
+        """Return what is to be seen now; on a narrow terminal there are no bars, and names are cut short."""
+        rows, now_s = self._rows, self._clock()
+        table = Table.grid(padding=(0, 1))
+        table.add_column()  # names alone give way where lines are too long
+        for _ in range(2 + self._has_bars):
+            table.add_column(no_wrap=True)
+        for row in rows:
+            table.add_row(*self._cells(row, now_s))
+        states = list(self._states.values())
+        return Group(table, *([Text(counts(states), style="dim")] if len(states) > len(rows) else []))
+
+    @property
+    def _has_bars(self) -> bool:
+        return self._console.width >= BAR_FROM
+
+    def _cells(self, row: Row, now_s: float) -> list[RenderableType]:
+        elapsed = timedelta(seconds=int((row.ended_s or now_s) - row.began_s))
+        return [
+            short_name(name_of(row.job)),
+            *([ProgressBar(total=1.0, completed=row.job.progress, width=BAR)] if self._has_bars else []),
+            Text(standing(row.job), style=COLOURS.get(row.job.state, "white")),
+            Text(str(elapsed), style="yellow"),
+        ]
 
 
 class Lines:
@@ -72,24 +130,24 @@ class Lines:
             click.echo(f"{name_of(job)}: {standing(job)}", err=True)
 
 
+class Silence:
+    """Nothing: how each of many jobs ends is said elsewhere, and the steps of all of them are nothing to read."""
+
+    def show(self, job: Job) -> None:
+        """Do nothing."""
+
+
 @contextmanager
-def display() -> Iterator[Display]:
-    """Open the display that fits where standard error leads to."""
+def display(otherwise: Display, *, as_json: bool) -> Iterator[Display]:
+    """Open rows and bars where standard error leads to a terminal, on which no JSON is to appear; else the other."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield Lines()
+    is_shared = sys.stdout.isatty()
+    if not console.is_terminal or (is_shared and as_json):
+        yield otherwise
         return
-    with bars(console) as progress:
-        yield Bars(progress)
-
-
-def bars(console: Console) -> Progress:
-    """Return rich's display of the bars; on a narrow terminal there are none, and names are cut short."""
-    rigid = Column(no_wrap=True)
-    columns = [
-        NameColumn(),
-        *([BarColumn(bar_width=BAR, table_column=rigid.copy())] if console.width >= BAR_FROM else []),
-        TextColumn("{task.fields[standing]}"),
-        TimeElapsedColumn(table_column=rigid.copy()),
-    ]
-    return Progress(*columns, console=console)
+    found = Bars(console)
+    # what goes elsewhere must go there; what goes to the same terminal has to pass by the rows
+    with Live(
+        console=console, get_renderable=found.picture, refresh_per_second=FRAMES_PER_S, redirect_stdout=is_shared
+    ):
+        yield found

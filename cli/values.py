@@ -8,6 +8,8 @@ from typing import Any, Final
 import click
 import requests
 
+from contract.ids import is_job_id
+
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]*")
 
 
@@ -42,6 +44,13 @@ def token(_context: click.Context, _parameter: click.Parameter, value: str | Non
     if value and not _VISIBLE.fullmatch(value):
         raise click.BadParameter("it has to consist of visible ASCII characters")
     return value or None
+
+
+def job_id_of(text: str) -> str:
+    """Return the job id that somebody wrote. Raises ValueError if it can be none."""
+    if not is_job_id(text):
+        raise ValueError(f"{text!r} is no job id: letters, digits, _ and -, 64 at most")
+    return text
 
 
 def json_object(_context: click.Context, _parameter: click.Parameter, value: str | None) -> dict[str, Any] | None:

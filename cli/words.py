@@ -21,6 +21,12 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number} {thing if number == 1 else things or thing + 's'}"
 
 
+def counts(states: Sequence[str]) -> str:
+    """Say how many jobs are in which state."""
+    shares = (f"{states.count(state)} {state}" for state in dict.fromkeys((*State, *states)) if state in states)
+    return f"{counted(len(states), 'job')}: {', '.join(shares)}"
+
+
 def name_of(job: Job) -> str:
     """Return what a person calls the job by."""
     return job.title or job.job_id
@@ -40,9 +46,9 @@ def standing(job: Job) -> str:
 
 
 def outcome(job: Job) -> str:
-    """Say how a finished job ended, and where its results are."""
+    """Say in one line how a finished job ended, and where its result is."""
     if job.state is State.COMPLETED and job.output:
-        return f"{job.job_id} completed\n  video     {job.output.video_url}\n  captions  {job.output.captions_url}"
+        return f"{job.job_id} completed: {job.output.video_url}"
     if job.state is State.ERROR and job.error:
         return f"{job.job_id} failed: {job.error.code}, {job.error.message}"
     return f"{job.job_id} {job.state}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import StringIO
+from typing import TYPE_CHECKING
 
 import pytest
 from given import START, a_job
@@ -12,6 +13,9 @@ from rich.console import Console
 from cli import progress, watching
 from contract.job import Failure, Job
 from contract.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUEUED = replace(a_job("j1"), target_language="es", position=12, title="Short")
 LONG = replace(
@@ -34,13 +38,12 @@ def drawn(width: int, *jobs: Job) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def barred(width: int, *jobs: Job) -> list[str]:
-    console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
-    shown = progress.bars(console)
-    bars = progress.Bars(shown)
+def barred(width: int, *jobs: Job, height: int = 25, clock: Callable[[], float] = lambda: 0.0) -> list[str]:
+    console = Console(file=StringIO(), width=width, height=height, force_terminal=True, color_system=None)
+    bars = progress.Bars(console, clock)
     for job in jobs:
         bars.show(job)
-    console.print(shown.get_renderable())
+    console.print(bars.picture())
     return console.file.getvalue().splitlines()
 
 
@@ -90,3 +93,31 @@ def test_a_state_of_tomorrow_is_shown_as_it_is() -> None:
     paused = Job.from_wire(QUEUED.to_wire() | {"state": "paused", "done": False, "result": "pending"})
     assert "paused" in drawn(80, paused)[1]
     assert "paused" in barred(80, paused)[0]
+
+
+def test_the_time_of_a_job_that_has_ended_stands_still() -> None:
+    now_s = 0.0
+    console = Console(file=StringIO(), width=80, height=25)
+    bars = progress.Bars(console, lambda: now_s)
+    bars.show(LONG)
+    now_s = 5.0
+    bars.show(replace(FAILED, job_id=LONG.job_id))
+    now_s = 60.0
+    bars.show(QUEUED)
+    console.print(bars.picture())
+    ended, queued = console.file.getvalue().splitlines()
+    assert "0:00:05" in ended
+    assert "0:00:00" in queued
+
+
+def test_of_more_jobs_than_fit_the_running_are_seen_and_all_are_counted() -> None:
+    queued = [replace(QUEUED, job_id=f"q{number}", title=None) for number in range(995)]
+    running = [replace(LONG, job_id=f"r{number}", title=None) for number in range(4)]
+    text = barred(80, *queued, *running, replace(FAILED, title="gone"), height=8)
+    assert len(text) == 7
+    assert [line.split()[0] for line in text[:4]] == ["r0", "r1", "r2", "r3"]
+    assert text[-1].strip() == "1000 jobs: 995 queued, 4 running, 1 error"
+
+
+def test_where_all_jobs_fit_none_is_counted() -> None:
+    assert len(barred(80, *(replace(QUEUED, job_id=f"q{number}") for number in range(6)), height=8)) == 6

@@ -1,0 +1,110 @@
+"""A client that follows a script, for what the command line makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from click.testing import CliRunner, Result
+from given import START, a_job
+
+from cli.main import dubq
+from contract.job import Failure, Job, Output
+from contract.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+RUNNING = replace(a_job(), state=State.RUNNING, seq=2, stage="voice", progress=0.4, started_at=START)
+CANCELLED = replace(a_job(), state=State.CANCELLED, seq=3, finished_at=START)
+FAILED = replace(
+    a_job(), state=State.ERROR, seq=5, error=Failure(code="no_speech", message="silence"), finished_at=START
+)
+DONE = replace(
+    a_job(),
+    state=State.COMPLETED,
+    seq=5,
+    progress=1.0,
+    finished_at=START,
+    output=Output(video_url="v", captions_url="c"),
+)
+
+
+class Scripted:
+    """A client that answers with `end`, or raises it; `ends` says it for single ids. It remembers what it was asked.
+
+    `first` is raised by what comes before any waiting; `unknown` are ids of no job.
+    """
+
+    def __init__(
+        self,
+        end: Job | BaseException,
+        *,
+        first: BaseException | None = None,
+        ends: dict[str, Job | BaseException] | None = None,
+        unknown: Iterable[str] = (),
+    ) -> None:
+        self.end, self.first, self.ends, self.unknown = end, first, ends or {}, set(unknown)
+        self.asked: dict[str, Any] = {}
+        self.waits: list[list[str]] = []
+
+    def __call__(self, url: str | None, *, token: str | None) -> Self:
+        self.asked["url"], self.asked["token"] = url, token
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.asked["closed"] = True
+
+    def _answer(self, job_id: str | None = None) -> Job:
+        end = self.ends.get(job_id or "", self.end)
+        if isinstance(end, BaseException):
+            raise end
+        return replace(end, job_id=job_id or end.job_id)
+
+    def submit(self, video_url: str, **fields: Any) -> Job:
+        self.asked["submitted"] = {"video_url": video_url} | fields
+        if self.first:
+            raise self.first
+        return a_job()
+
+    def get_status(self, _job_id: str) -> Job:
+        if self.first:
+            raise self.first
+        return RUNNING
+
+    def get_statuses(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        if self.first:
+            raise self.first
+        return {job_id: replace(RUNNING, job_id=job_id) for job_id in job_ids if job_id not in self.unknown}
+
+    def wait_all(self, job_ids: Iterable[str], *, on_update: Callable[[Job], object], timeout: float) -> dict[str, Job]:
+        ids = list(job_ids)
+        self.waits.append(ids)
+        self.asked["timeout"] = timeout
+        for job_id in ids:
+            on_update(replace(RUNNING, job_id=job_id))
+        ended = {}
+        for job_id in ids:
+            ended[job_id] = self._answer(job_id)
+            on_update(ended[job_id])
+        return ended
+
+    def cancel(self, _job_id: str) -> Job:
+        if self.first:
+            raise self.first
+        return self._answer()
+
+    reset = cancel
+
+    def jobs(self, *, state: str | None = None) -> Iterator[Job]:
+        self.asked["state"] = state
+        if self.first:
+            raise self.first
+        yield from (a_job("j3"), a_job("j2", client_id="other"), a_job("j1"))
+
+
+def run(client: Any, *words: str) -> Result:
+    return CliRunner().invoke(dubq, words, obj=client, prog_name="dubq")
