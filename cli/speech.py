@@ -1,6 +1,7 @@
 """How a command speaks: words for people, and with --json one document per line on standard output for programs."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,27 +14,30 @@ from .exits import BadValueError, Exit, exit_of
 
 
 class Speech:
-    """What a command says. Results go to standard output; all else goes to standard error."""
+    """What a command says. Results go to standard output; all else goes to standard error.
+
+    The streams are named each time: on its own click would write past whatever draws on the terminal meanwhile.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
 
     def result(self, document: Mapping[str, Any], words: str) -> None:
         """Say what the command was run for."""
-        click.echo(json.dumps(document, ensure_ascii=False) if self.as_json else words)
+        click.echo(json.dumps(document, ensure_ascii=False) if self.as_json else words, file=sys.stdout)
 
     def note(self, words: str) -> None:
         """Say something beside it."""
-        click.echo(words, err=True)
+        click.echo(words, file=sys.stderr)
 
     def error(self, error: DubqError, status: Exit) -> None:
         """Say what went wrong."""
         if self.as_json:
             document = {"code": error.code, "message": str(error), "job_id": error.job_id, "exit_status": int(status)}
-            click.echo(json.dumps({"error": document}, ensure_ascii=False))
+            click.echo(json.dumps({"error": document}, ensure_ascii=False), file=sys.stdout)
             return
         for line in error.problems if isinstance(error, SettingsError) else (str(error),):
-            click.secho(f"dubq: {line}", fg="red", err=True)
+            click.secho(f"dubq: {line}", fg="red", file=sys.stderr)
 
     @contextmanager
     def reporting(self) -> Iterator[None]:

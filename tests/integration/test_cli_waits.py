@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -147,38 +148,60 @@ def test_a_submission_that_is_waited_for_can_be_left_and_waited_for_again(shell:
     assert documents(shell.run(err.splitlines()[-1].replace("wait", "wait --json")).stdout)[0]["job_id"] == "-odd"
 
 
-def terminal_of(shell: Shell, *words: str, **streams: Any) -> tuple[subprocess.Popen[str], int]:
-    """Start a command with a terminal for its standard error; return it and the terminal's other end."""
-    ours, theirs = pty.openpty()
-    process = shell.start(*words, stderr=theirs, **{"stdout": subprocess.PIPE} | streams)
-    os.close(theirs)
-    return process, ours
+class Terminal:
+    """A terminal that a program may have for its streams; what is drawn on it is read at once, or nobody could draw."""
 
+    def __init__(self) -> None:
+        self._ours, self.theirs = pty.openpty()
+        self._drawn = b""
+        self._reader = threading.Thread(target=self._read)
 
-def all_of(terminal: int) -> str:
-    """Return all that was written to a terminal, once its programs have ended."""
-    found = b""
-    with suppress(OSError):  # how Linux says that nobody has it open any more
-        while read := os.read(terminal, 65536):
-            found += read
-    os.close(terminal)
-    return found.decode()
+    def watch(self) -> None:
+        """Leave it to those who have it by now."""
+        os.close(self.theirs)
+        self._reader.start()
+
+    def drawn(self) -> str:
+        """Return all that was drawn, once its programs have ended."""
+        self._reader.join()
+        os.close(self._ours)
+        return self._drawn.decode()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # how Linux says that nobody has it open any more
+            while read := os.read(self._ours, 65536):
+                self._drawn += read
 
 
 def test_rows_on_the_terminal_keep_no_json_from_where_it_is_sent(shell: Shell) -> None:
     ids = shell.submit(20)
-    waiting, terminal = terminal_of(shell, "wait", *ids, "--json")
+    terminal = Terminal()
+    waiting = shell.start("wait", *ids, "--json", stderr=terminal.theirs)
+    terminal.watch()
     eventually(lambda: 20 in shell.subscriptions(), SOON_S)
     shell.cancel(ids)
     assert waiting.stdout
     assert [each["job_id"] for each in documents(waiting.stdout.read())] == ids
     assert waiting.wait(10) == 1
-    drawn = all_of(terminal)
+    drawn = terminal.drawn()
     assert "{" not in drawn
     assert "20 jobs: 20 cancelled" in drawn
     # ten rows fit beside the count, and each picture is drawn over the one before
     assert ids[9] in drawn
     assert ids[10] not in drawn
+
+
+def test_what_is_said_on_the_same_terminal_stands_above_the_rows(shell: Shell) -> None:
+    ids = shell.submit(3)
+    terminal = Terminal()
+    waiting = shell.start("wait", *ids, stdout=terminal.theirs, stderr=terminal.theirs)
+    terminal.watch()
+    eventually(lambda: 3 in shell.subscriptions(), SOON_S)
+    shell.cancel(ids)
+    drawn = terminal.drawn()
+    assert waiting.wait(10) == 1
+    erased = "\x1b[2K"
+    assert all(f"{erased}{job_id} cancelled\r\n" in drawn for job_id in ids)
 
 
 def test_a_watch_is_told_of_what_happens_and_of_new_jobs(shell: Shell) -> None:
@@ -201,14 +224,14 @@ def test_a_watch_is_told_of_what_happens_and_of_new_jobs(shell: Shell) -> None:
 
 def test_a_watch_on_a_terminal_draws_a_table(shell: Shell) -> None:
     (job_id,) = shell.submit(1)
-    ours, theirs = pty.openpty()
-    watching = shell.start("watch", stdout=theirs, stderr=theirs)
-    os.close(theirs)
+    terminal = Terminal()
+    watching = shell.start("watch", stdout=terminal.theirs, stderr=terminal.theirs)
+    terminal.watch()
     eventually(shell.subscriptions, SOON_S)
     shell.cancel([job_id])
     eventually(lambda: not shell.subscriptions(), SOON_S)  # it has been told
     watching.send_signal(signal.SIGINT)
-    drawn = all_of(ours)
+    drawn = terminal.drawn()
     assert watching.wait(10) == 130
     assert "STATE" in drawn
     assert "cancelled" in drawn
