@@ -24,8 +24,10 @@ demo: env  ## run the whole service on real jobs and show what waiting costs
 test: env  ## run every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
+# compiled once, whatever the environment says of bytecode; and no test here uses hypothesis, which is slow to import
 test-fast: env  ## run the tests that need no socket, in seconds
-	$(BIN)/python -m pytest tests/unit -m 'not sockets'
+	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
+	  $(BIN)/python -m pytest tests/unit -m 'not sockets' -p no:hypothesispytest
 
 check: env  ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

@@ -201,7 +201,7 @@ def jobs(client_id: str | None, state: str | None, limit: int, service: Service,
 @click.option(
     "--every",
     "every_s",
-    type=Seconds(0.2, 3600),
+    type=Seconds(0.05, 3600),
     default=5.0,
     show_default=True,
     help="Seconds between two looks for new jobs. What happens to those that are known is seen at once.",

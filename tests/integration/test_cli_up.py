@@ -1,4 +1,4 @@
-"""`dubq up` and its company, as a user runs them: real processes, from the shell's side."""
+"""`dubq up`: that it starts, goes on and refuses."""
 
 from __future__ import annotations
 
@@ -7,115 +7,19 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
-from service import ROOT, eventually, free_port
+from service import eventually, free_port
+from shell import DUBQ, UP_S, Shell, leftovers
 
-from client import TranslationClient
 from contract.job import STAGES
 from contract.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.sockets
-
-UP_S = 30
-DUBQ = [sys.executable, "-m", "cli.main"]
-
-
-class Shell:
-    """Runs `dubq …` with a runtime folder of its own, and ends what a test has left running."""
-
-    def __init__(self, folder: Path) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DUBQ_")}
-        self.env = {**inherited, "XDG_RUNTIME_DIR": str(folder), "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
-        self.folder = folder
-        self.started: list[subprocess.Popen[str]] = []
-        self.clients: list[TranslationClient] = []
-
-    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*DUBQ, *words], env=self.env | env, capture_output=True, text=True, timeout=90, check=False
-        )
-
-    def up(self, *words: str) -> Up:
-        err = (self.folder / f"up-{len(self.started)}.err").open("w+")
-        process = subprocess.Popen(
-            [*DUBQ, "up", "--json", *words], env=self.env, stdout=subprocess.PIPE, stderr=err, text=True
-        )
-        self.started.append(process)
-        assert process.stdout
-        line = process.stdout.readline()  # comes when the service is ready, or is empty when it has ended
-        err.seek(0)
-        assert line, err.read()
-        err.close()
-        found = Up(self, process, json.loads(line))
-        self.clients.append(found.client)
-        return found
-
-    def end(self) -> None:
-        for client in self.clients:
-            client.close()
-        for process in self.started:
-            with suppress(psutil.NoSuchProcess):
-                family = psutil.Process(process.pid).children(recursive=True)
-                for each in family:
-                    with suppress(psutil.NoSuchProcess):
-                        each.kill()
-            process.kill()
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
-
-
-class Up:
-    """A service that runs."""
-
-    def __init__(self, shell: Shell, process: subprocess.Popen[str], said: dict[str, Any]) -> None:
-        self.shell, self.process = shell, process
-        self.url, self.port, self.said = said["url"], str(said["port"]), said
-        self.client = TranslationClient(self.url, redis_url=said["redis_url"])
-
-    def family(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def parts(self) -> dict[str, int]:
-        report = json.loads(self.shell.run("server-status", "--port", self.port, "--json").stdout)
-        return {each["name"]: each["pid"] for each in report["processes"] if each["state"] != "down"}
-
-    def is_ready(self) -> bool:
-        return self.shell.run("server-status", "--port", self.port).returncode == 0
-
-    def submit(self, job_id: str, duration_s: float) -> None:
-        simulate = {"duration_s": duration_s}
-        self.client.submit("https://example.com/v.mp4", target_language="es", job_id=job_id, simulate=simulate)
-
-    def is_running(self, job_id: str) -> bool:
-        return self.client.get_status(job_id).state is State.RUNNING
-
-    def end_of(self, job_id: str) -> State:
-        return self.client.wait(job_id, timeout=60, raise_on_failure=False).state
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    found = Shell(tmp_path)
-    yield found
-    found.end()
-
-
-def leftovers(shell: Shell, family: list[psutil.Process]) -> list[str]:
-    """Return what a service that has ended should not have left: processes, sockets, folders, words."""
-    alive = [str(each) for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-    folders = [str(each) for each in shell.folder.glob("dubq-*")]
-    return alive + folders + [str(each) for each in shell.folder.glob("dubq")]
 
 
 def test_jobs_are_done_and_survive_a_restart(shell: Shell, tmp_path: Path) -> None:
@@ -165,106 +69,6 @@ def test_a_part_that_is_killed_comes_back_and_nothing_is_lost(shell: Shell, tmp_
     eventually(lambda: up.parts().get(part, before) != before, UP_S)
     eventually(up.is_ready, UP_S)
     assert (up.end_of("j1"), up.end_of("j2")) == (State.COMPLETED, State.COMPLETED)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_drains_and_leaves_nothing(shell: Shell, number: signal.Signals) -> None:
-    up = shell.up("--port", "0", "--workers", "2")
-    up.submit("j1", 2)
-    eventually(lambda: up.is_running("j1"), 10)
-    family = up.family()
-    assert len(family) >= 6  # Valkey, gunicorn and its process, two workers, a work horse
-    up.process.send_signal(number)
-    assert up.process.wait(20) == 0
-    assert leftovers(shell, family) == []
-
-
-def test_ctrl_c_while_the_parts_start_is_heard_at_once(shell: Shell) -> None:
-    process = subprocess.Popen(
-        [*DUBQ, "up", "--port", "0"], env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    shell.started.append(process)
-    supervisor = psutil.Process(process.pid)
-    eventually(lambda: len(supervisor.children(recursive=True)) >= 4, 20)
-    family = supervisor.children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    began_s = time.monotonic()
-    out, err = process.communicate(timeout=20)
-    assert time.monotonic() - began_s < 1.5
-    assert (process.returncode, out, err) == (130, "", "dubq: Stopped before the service was up\n")
-    assert leftovers(shell, family) == []
-
-
-def test_nohup_keeps_the_service_over_the_end_of_its_terminal(shell: Shell) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        up = shell.up("--port", "0", "--workers", "1")
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    up.process.send_signal(signal.SIGHUP)
-    up.submit("j1", 0.2)
-    assert up.end_of("j1") is State.COMPLETED
-    assert up.is_ready()
-
-
-def test_stop_speaks_of_running_jobs_only_where_there_are_any(shell: Shell) -> None:
-    up = shell.up("--port", "0", "--workers", "1")
-    assert "running" not in shell.run("stop", "--port", up.port).stderr
-    up = shell.up("--port", "0", "--workers", "1", "--drain", "0.5")
-    up.submit("j1", 600)
-    eventually(lambda: up.is_running("j1"), 10)
-    assert "1 running job has 0.5 s" in shell.run("stop", "--port", up.port).stderr
-
-
-def test_a_second_ctrl_c_ends_at_once(shell: Shell) -> None:
-    up = shell.up("--port", "0", "--workers", "1", "--drain", "600")
-    up.submit("j1", 600)
-    eventually(lambda: up.is_running("j1"), 10)
-    family = up.family()
-    up.process.send_signal(signal.SIGINT)
-    err = shell.folder / "up-0.err"
-    eventually(lambda: "finishing 1 job" in err.read_text(), 5)
-    up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(5) == 0
-    assert leftovers(shell, family) == []
-
-
-def test_a_job_longer_than_the_drain_is_given_up(shell: Shell) -> None:
-    up = shell.up("--port", "0", "--workers", "1", "--drain", "0.5")
-    up.submit("j1", 600)
-    eventually(lambda: up.is_running("j1"), 10)
-    family = up.family()
-    assert shell.run("stop", "--port", up.port).returncode == 0
-    assert leftovers(shell, family) == []
-
-
-def test_the_remains_of_a_killed_supervisor_are_ended_by_stop(shell: Shell) -> None:
-    up = shell.up("--port", "0", "--workers", "1")
-    up.submit("j1", 600)
-    eventually(lambda: up.is_running("j1"), 10)
-    family = up.family()
-    up.process.kill()
-    up.process.wait()
-    assert shell.run("server-status", "--port", up.port).returncode == 5
-    found = shell.run("stop", "--port", up.port)
-    assert (found.returncode, "was killed before" in found.stdout) == (0, True)
-    assert leftovers(shell, family) == []
-    assert shell.run("stop", "--port", up.port).returncode == 5
-
-
-def test_the_remains_of_a_killed_supervisor_make_way_for_the_next(shell: Shell, tmp_path: Path) -> None:
-    port, data = str(free_port()), str(tmp_path / "data")
-    first = shell.up("--port", port, "--workers", "1", "--data", data)
-    first.submit("j1", 0.2)
-    first.end_of("j1")
-    family = first.family()
-    first.process.kill()
-    first.process.wait()
-    elsewhere = shell.run("up", "--port", "0", "--data", data)
-    assert (elsewhere.returncode, f"dubq stop --port {port}" in elsewhere.stderr) == (2, True)
-    second = shell.up("--port", port, "--workers", "1", "--data", data)
-    assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
-    assert second.client.get_status("j1").state is State.COMPLETED
 
 
 def test_a_second_service_on_the_same_port_or_data_is_refused(shell: Shell, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pty
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from service import Service, eventually
+from shell import DUBQ
 
 from client import TranslationClient
 
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sockets
 
 VIDEO = "https://example.com/talk.mp4"
-DUBQ = [sys.executable, "-m", "cli.main"]
 SOON_S = 15
 
 
-class Shell:
+class Desk:
     """Runs `dubq …` against one service, and ends what a test has left running."""
 
     def __init__(self, service: Service, client: TranslationClient) -> None:
@@ -81,9 +80,9 @@ def idle() -> Iterator[Service]:
 
 
 @pytest.fixture
-def shell(idle: Service) -> Iterator[Shell]:
+def desk(idle: Service) -> Iterator[Desk]:
     with TranslationClient(idle.url) as client:
-        found = Shell(idle, client)
+        found = Desk(idle, client)
         yield found
         found.end()
 
@@ -92,60 +91,60 @@ def documents(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_two_hundred_jobs_are_waited_for_on_one_connection(shell: Shell) -> None:
-    ids = shell.submit(200)
-    before = shell.gets()
-    waiting = shell.start("wait", *ids, "--json")
-    eventually(lambda: 200 in shell.subscriptions(), SOON_S)
-    assert sum(shell.subscriptions()) == 200
+def test_two_hundred_jobs_are_waited_for_on_one_connection(desk: Desk) -> None:
+    ids = desk.submit(200)
+    before = desk.gets()
+    waiting = desk.start("wait", *ids, "--json")
+    eventually(lambda: 200 in desk.subscriptions(), SOON_S)
+    assert sum(desk.subscriptions()) == 200
     # one thread waits, one listens
     assert psutil.Process(waiting.pid).num_threads() <= 3
-    shell.cancel(ids[::-1])
+    desk.cancel(ids[::-1])
     out, err = waiting.communicate(timeout=60)
     assert (waiting.returncode, err) == (1, "")
     assert [each["job_id"] for each in documents(out)] == ids[::-1]  # as they ended
     assert {each["state"] for each in documents(out)} == {"cancelled"}
     # the road, and a hundred ids or so in each request of two looks
-    assert shell.gets() - before <= 7
+    assert desk.gets() - before <= 7
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_the_command_that_a_timeout_prints_waits_on(shell: Shell, form: tuple[str, ...]) -> None:
-    ids = shell.submit(3)
-    shell.cancel(ids[:1])
-    waiting = shell.start("wait", *ids, "--timeout", "0.2", *form)
+def test_the_command_that_a_timeout_prints_waits_on(desk: Desk, form: tuple[str, ...]) -> None:
+    ids = desk.submit(3)
+    desk.cancel(ids[:1])
+    waiting = desk.start("wait", *ids, "--timeout", "0.2", *form)
     out, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 4
     if form:
         assert [each["error"]["job_id"] for each in documents(out)[1:]] == ids[1:]
-    shell.cancel(ids[1:])
-    on = shell.run(err.splitlines()[-1])
+    desk.cancel(ids[1:])
+    on = desk.run(err.splitlines()[-1])
     assert (on.returncode, [line.split()[0] for line in on.stdout.splitlines()]) == (1, ids[1:])
 
 
-def test_the_command_that_ctrl_c_prints_waits_on(shell: Shell) -> None:
-    ids = shell.submit(3)
-    waiting = shell.start("wait", *ids, "--json")
-    eventually(lambda: 3 in shell.subscriptions(), SOON_S)
-    shell.cancel(ids[:1])
+def test_the_command_that_ctrl_c_prints_waits_on(desk: Desk) -> None:
+    ids = desk.submit(3)
+    waiting = desk.start("wait", *ids, "--json")
+    eventually(lambda: 3 in desk.subscriptions(), SOON_S)
+    desk.cancel(ids[:1])
     assert waiting.stdout
     first = json.loads(waiting.stdout.readline())
     waiting.send_signal(signal.SIGINT)
     out, err = waiting.communicate(timeout=60)
     assert (waiting.returncode, first["job_id"], out) == (130, ids[0], "")
-    shell.cancel(ids[1:])
-    on = shell.run(err.splitlines()[-1])
+    desk.cancel(ids[1:])
+    on = desk.run(err.splitlines()[-1])
     assert (on.returncode, len(on.stdout.splitlines())) == (1, 2)
 
 
-def test_a_submission_that_is_waited_for_can_be_left_and_waited_for_again(shell: Shell) -> None:
-    waiting = shell.start("submit", VIDEO, "--to", "es", "--job-id", "-odd", "--wait", "--json")
-    eventually(lambda: 1 in shell.subscriptions(), SOON_S)
+def test_a_submission_that_is_waited_for_can_be_left_and_waited_for_again(desk: Desk) -> None:
+    waiting = desk.start("submit", VIDEO, "--to", "es", "--job-id", "-odd", "--wait", "--json")
+    eventually(lambda: 1 in desk.subscriptions(), SOON_S)
     waiting.send_signal(signal.SIGINT)
     out, err = waiting.communicate(timeout=60)
     assert (waiting.returncode, out) == (130, "")
-    shell.cancel(["-odd"])
-    assert documents(shell.run(err.splitlines()[-1].replace("wait", "wait --json")).stdout)[0]["job_id"] == "-odd"
+    desk.cancel(["-odd"])
+    assert documents(desk.run(err.splitlines()[-1].replace("wait", "wait --json")).stdout)[0]["job_id"] == "-odd"
 
 
 class Terminal:
@@ -173,13 +172,13 @@ class Terminal:
                 self._drawn += read
 
 
-def test_rows_on_the_terminal_keep_no_json_from_where_it_is_sent(shell: Shell) -> None:
-    ids = shell.submit(20)
+def test_rows_on_the_terminal_keep_no_json_from_where_it_is_sent(desk: Desk) -> None:
+    ids = desk.submit(20)
     terminal = Terminal()
-    waiting = shell.start("wait", *ids, "--json", stderr=terminal.theirs)
+    waiting = desk.start("wait", *ids, "--json", stderr=terminal.theirs)
     terminal.watch()
-    eventually(lambda: 20 in shell.subscriptions(), SOON_S)
-    shell.cancel(ids)
+    eventually(lambda: 20 in desk.subscriptions(), SOON_S)
+    desk.cancel(ids)
     assert waiting.stdout
     assert [each["job_id"] for each in documents(waiting.stdout.read())] == ids
     assert waiting.wait(10) == 1
@@ -191,25 +190,25 @@ def test_rows_on_the_terminal_keep_no_json_from_where_it_is_sent(shell: Shell) -
     assert ids[10] not in drawn
 
 
-def test_what_is_said_on_the_same_terminal_stands_above_the_rows(shell: Shell) -> None:
-    ids = shell.submit(3)
+def test_what_is_said_on_the_same_terminal_stands_above_the_rows(desk: Desk) -> None:
+    ids = desk.submit(3)
     terminal = Terminal()
-    waiting = shell.start("wait", *ids, stdout=terminal.theirs, stderr=terminal.theirs)
+    waiting = desk.start("wait", *ids, stdout=terminal.theirs, stderr=terminal.theirs)
     terminal.watch()
-    eventually(lambda: 3 in shell.subscriptions(), SOON_S)
-    shell.cancel(ids)
+    eventually(lambda: 3 in desk.subscriptions(), SOON_S)
+    desk.cancel(ids)
     drawn = terminal.drawn()
     assert waiting.wait(10) == 1
     erased = "\x1b[2K"
     assert all(f"{erased}{job_id} cancelled\r\n" in drawn for job_id in ids)
 
 
-def test_a_watch_is_told_of_what_happens_and_of_new_jobs(shell: Shell) -> None:
-    known = shell.submit(2)
-    watching = shell.start("watch", "--every", "0.5", "--limit", "3", "--json")
-    eventually(shell.subscriptions, SOON_S)
-    shell.cancel(known[:1])
-    (new,) = shell.submit(1)
+def test_a_watch_is_told_of_what_happens_and_of_new_jobs(desk: Desk) -> None:
+    known = desk.submit(2)
+    watching = desk.start("watch", "--every", "0.5", "--limit", "3", "--json")
+    eventually(desk.subscriptions, SOON_S)
+    desk.cancel(known[:1])
+    (new,) = desk.submit(1)
     heard: list[tuple[str, str]] = []
     assert watching.stdout
     while (new, "queued") not in heard or (known[0], "cancelled") not in heard:
@@ -219,17 +218,17 @@ def test_a_watch_is_told_of_what_happens_and_of_new_jobs(shell: Shell) -> None:
     _, err = watching.communicate(timeout=10)
     assert watching.returncode == 130
     assert shlex.split(err.splitlines()[-1])[:4] == ["dubq", "wait", new, known[1]]
-    shell.cancel([new, known[1]])
+    desk.cancel([new, known[1]])
 
 
-def test_a_watch_on_a_terminal_draws_a_table(shell: Shell) -> None:
-    (job_id,) = shell.submit(1)
+def test_a_watch_on_a_terminal_draws_a_table(desk: Desk) -> None:
+    (job_id,) = desk.submit(1)
     terminal = Terminal()
-    watching = shell.start("watch", stdout=terminal.theirs, stderr=terminal.theirs)
+    watching = desk.start("watch", stdout=terminal.theirs, stderr=terminal.theirs)
     terminal.watch()
-    eventually(shell.subscriptions, SOON_S)
-    shell.cancel([job_id])
-    eventually(lambda: not shell.subscriptions(), SOON_S)  # it has been told
+    eventually(desk.subscriptions, SOON_S)
+    desk.cancel([job_id])
+    eventually(lambda: not desk.subscriptions(), SOON_S)  # it has been told
     watching.send_signal(signal.SIGINT)
     drawn = terminal.drawn()
     assert watching.wait(10) == 130

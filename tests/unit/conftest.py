@@ -15,21 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import redis
+    from flask import Flask
     from flask.testing import FlaskClient
     from given import Clock
 
 PING_S = 0.2
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hub() -> Hub:
-    """Return the hub of `web`, which nobody feeds: for that there is `listening`."""
+    """Return the hub of `web`, which nobody feeds: for that there is `listening`. Who joins it has to leave it."""
     return Hub()
 
 
+@pytest.fixture(scope="module")
+def app(used: redis.Redis, moved: Clock, hub: Hub) -> Flask:
+    """Return an application for all tests of a module: its routes take long to compile."""
+    return create_app(ApiSettings(), used, clock=moved, hub=hub, ping_s=PING_S)
+
+
 @pytest.fixture
-def web(connection: redis.Redis, clock: Clock, hub: Hub) -> FlaskClient:
-    return create_app(ApiSettings(), connection, clock=clock, hub=hub, ping_s=PING_S).test_client()
+def web(app: Flask, connection: redis.Redis, clock: Clock) -> FlaskClient:  # noqa: ARG001 - emptied, and set back
+    return app.test_client()
 
 
 @pytest.fixture

@@ -14,17 +14,19 @@ import redis
 from listening import listening
 from service import eventually
 
+from api.app import create_app
+from api.settings import ApiSettings
 from contract.job import Output
 from store import feed, keys
-from store.hub import BOUND
+from store.hub import BOUND, Hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flask.testing import FlaskClient
+    from given import Clock
     from werkzeug.test import TestResponse
 
-    from store.hub import Hub
     from store.jobs import JobStore
     from store.runs import Run, RunStore
 
@@ -216,7 +218,9 @@ def test_an_unread_answer_leaves_no_waiter_behind(web: FlaskClient, hub: Hub) ->
     assert hub.waiting == 0
 
 
-def test_an_ending_process_ends_its_streams_and_holds_back_no_answer(web: FlaskClient, hub: Hub) -> None:
+def test_an_ending_process_ends_its_streams_and_holds_back_no_answer(connection: redis.Redis, clock: Clock) -> None:
+    hub = Hub()
+    web = create_app(ApiSettings(), connection, clock=clock, hub=hub).test_client()
     submit(web)
     with opened(web, "/jobs/j1/events") as one, opened(web, "/events") as every:
         hub.close()

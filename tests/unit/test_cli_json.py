@@ -26,7 +26,7 @@ WORDS = {
     "submit --wait": ("https://e.x/v", "--to", "es"),
     "status": ("j1",),
     "wait": ("j1", "no/id", "j2"),
-    "watch": ("--every", "0.2"),
+    "watch": ("--every", "0.05"),
     "cancel": ("j1",),
     "reset": ("j1",),
     "jobs": (),
