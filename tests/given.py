@@ -5,6 +5,8 @@ from typing import Any
 
 from contract.job import Job
 from contract.states import State
+from store.jobs import JobStore
+from store.runs import Run, RunStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -26,3 +28,11 @@ def a_job(job_id: str = "j1", *, at: datetime = START, **fields: Any) -> Job:
     """Make the first document of a job."""
     known: dict[str, Any] = {"client_id": "default", "video_url": "https://example.com/v.mp4"} | fields
     return Job(job_id=job_id, state=State.QUEUED, seq=1, created_at=at, updated_at=at, **known)
+
+
+def begun(jobs: JobStore, runs: RunStore, job_id: str = "j1", **fields: object) -> Run:
+    """Make a job, and start its first run."""
+    jobs.create(a_job(job_id, **fields), fingerprint="f")
+    run = runs.start(job_id)
+    assert run is not None
+    return run

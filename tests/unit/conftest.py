@@ -1,15 +1,20 @@
-"""The API over an empty Redis, asked without a socket in between."""
+"""What the tests of one process stand on: the API without a socket in between, and a run in a world of its own."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+import fakeredis
 import pytest
 from keyspace import keyspace
+from world import LOGGER, World
 
 from api.app import create_app
 from api.settings import ApiSettings
 from store.hub import Hub
+from store.ledger import Ledger
+from store.settings import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,3 +55,25 @@ def nothing_changes(connection: redis.Redis) -> Iterator[Callable[[], None]]:
 
     yield mark
     assert keyspace(connection) == before
+
+
+@pytest.fixture
+def world(ledger: Ledger, clock: Clock) -> World:
+    made = World(ledger, clock, logging.getLogger(LOGGER))
+    made.submit()
+    return made
+
+
+@pytest.fixture
+def server() -> fakeredis.FakeServer:
+    return fakeredis.FakeServer(version=(7,))
+
+
+@pytest.fixture
+def shaky(server: fakeredis.FakeServer, clock: Clock) -> Iterator[World]:
+    """Give a world whose Redis can be switched off."""
+    connection = fakeredis.FakeRedis(server=server)
+    made = World(Ledger(connection, StoreSettings(), clock), clock, logging.getLogger(LOGGER))
+    made.submit()
+    yield made
+    server.connected = True
