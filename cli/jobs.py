@@ -16,7 +16,7 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from .connecting import Service, on_service
-from .exits import BadValueError, Exit
+from .exits import Exit
 from .progress import Lines, Silence, display
 from .speech import Speech
 from .values import Seconds, job_id_of, json_object, pairs
@@ -108,7 +108,7 @@ def status(job_id: str, service: Service, speech: Speech) -> None:
 @timeout_option
 @on_service
 def wait(texts: tuple[str, ...], timeout_s: float, service: Service, speech: Speech) -> None:
-    """Wait for jobs to end; show their progress, then how each of them has ended.
+    """Wait for jobs to end, given by ids or resume tokens; show their progress, then how each of them has ended.
 
     Of several jobs, the one with the highest exit status decides. With --json each job is a line of its own, written
     when it ends: its document, or the error that keeps its end from being known. Ctrl-C ends the waiting, not the jobs.
@@ -117,8 +117,8 @@ def wait(texts: tuple[str, ...], timeout_s: float, service: Service, speech: Spe
     for text in texts:
         try:
             waiting.left[job_id_of(text)] = None
-        except ValueError as error:
-            waiting.lose(BadValueError(str(error)))
+        except DubqError as error:
+            waiting.lose(error)
     with _able_to_wait_on(waiting, service, speech), service.client() as client:
         look_first(client, waiting)
         _wait(client, waiting, timeout_s, speech)

@@ -9,6 +9,9 @@ import click
 import requests
 
 from contract.ids import is_job_id
+from contract.resume import parse
+
+from .exits import BadValueError
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]*")
 
@@ -47,10 +50,14 @@ def token(_context: click.Context, _parameter: click.Parameter, value: str | Non
 
 
 def job_id_of(text: str) -> str:
-    """Return the job id that somebody wrote. Raises ValueError if it can be none."""
-    if not is_job_id(text):
-        raise ValueError(f"{text!r} is no job id: letters, digits, _ and -, 64 at most")
-    return text
+    """Return the job id that an id or a resume token names.
+
+    Raises ResumeTokenError for a token of another version, and BadValueError for what can be neither.
+    """
+    job_id = parse(text)
+    if not is_job_id(job_id):
+        raise BadValueError(f"{text!r} is no job id: letters, digits, _ and -, 64 at most")
+    return job_id
 
 
 def json_object(_context: click.Context, _parameter: click.Parameter, value: str | None) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from contract.errors import (
     ServiceUnavailableError,
     WaitTimeoutError,
 )
+from contract.resume import token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,6 +109,13 @@ def test_many_jobs_are_one_wait_and_their_steps_are_not_written_into_files() -> 
     assert client.waits == [ids]
     assert [line.split()[0] for line in found.stdout.splitlines()] == ids
     assert not found.stderr
+
+
+def test_a_resume_token_waits_as_the_id_does() -> None:
+    client = Scripted(DONE)
+    found = run(client, "wait", "j1", RUNNING.resume_token, token("j2"), "dubq99.j3")
+    assert client.waits == [["j1", "j2"]]
+    assert (found.exit_code, "version 99" in found.stderr) == (2, True)
 
 
 def test_what_has_ended_before_is_not_waited_for() -> None:
