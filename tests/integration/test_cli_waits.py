@@ -102,7 +102,7 @@ def test_two_hundred_jobs_are_waited_for_on_one_connection(desk: Desk) -> None:
     desk.cancel(ids[::-1])
     out, err = waiting.communicate(timeout=60)
     assert (waiting.returncode, err) == (1, "")
-    assert [each["job_id"] for each in documents(out)] == ids[::-1]  # as they ended
+    assert sorted(each["job_id"] for each in documents(out)) == sorted(ids)
     assert {each["state"] for each in documents(out)} == {"cancelled"}
     # the road, and a hundred ids or so in each request of two looks
     assert desk.gets() - before <= 7
