@@ -44,7 +44,7 @@ def test_jobs_are_done_and_survive_a_restart(shell: Shell, tmp_path: Path) -> No
 def test_the_whole_path_through_the_shell(shell: Shell) -> None:
     up = shell.up("--port", "0", "--workers", "1")
     words = ("https://example.com/v.mp4", "--to", "es", "--url", up.url, "--json", "--job-id", "j1", "--wait")
-    done = shell.run("submit", *words, "--simulate", '{"duration_s": 1}')
+    done = shell.run("submit", *words, "--simulate", '{"duration_s": 3}')
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "completed")
     assert any(f"j1: {stage} " in done.stderr for stage in STAGES)  # a busy machine may miss some of them
     again = shell.run("reset", "j1", "--url", up.url)
@@ -112,7 +112,7 @@ def test_there_is_no_status_and_no_stop_of_what_does_not_run(shell: Shell) -> No
 
 def test_a_wait_can_be_left_with_ctrl_c_and_the_job_goes_on(shell: Shell) -> None:
     up = shell.up("--port", "0", "--workers", "1")
-    up.submit("j1", 3)
+    up.submit("j1", 6)
     waiting = subprocess.Popen(
         [*DUBQ, "wait", "j1", "--url", up.url], env=shell.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
