@@ -31,7 +31,7 @@ WORDS = {
     "reset": ("j1",),
     "jobs": (),
 }
-ON_THIS_MACHINE = ("demo", "up", "stop", "server-status")
+ON_THIS_MACHINE = ("demo", "up", "stop", "server-status", "listen")
 
 
 class Interrupted(Scripted):
@@ -117,3 +117,9 @@ def test_every_job_asked_for_is_one_document_whatever_becomes_of_it() -> None:
     assert sorted(told) == ["j1", "j2", "j3", "j4"]
     assert found.exit_code == 4
     assert "dubq wait j3 j4" in found.stderr
+
+
+def test_a_receiver_that_cannot_begin_says_json() -> None:
+    found = run(None, "listen", "--secret", "no base64!", "--json")
+    assert found.exit_code == 2
+    assert [each["error"]["exit_status"] for each in documents(found.stdout)] == [2]
