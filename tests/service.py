@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 
-def eventually(condition: Callable[[], object], within_s: float, *, pause_s: float = 0.02) -> None:
+def eventually(condition: Callable[[], object], within_s: float = 10.0, *, pause_s: float = 0.02) -> None:
     """Return as soon as `condition` is true; fail if it is not within so many seconds."""
     deadline = time.monotonic() + within_s
     while not condition():
