@@ -117,7 +117,6 @@ def test_a_line_that_is_cut_without_a_word_is_noticed(
     with face.connect(service.url) as client:
         done = pool.submit(client.subscribe, "j1")
         eventually(lambda: service.listeners() == 1 and service.asked("/jobs/j1") == 1)
-        line.pause()
         line.blackhole()
         eventually(lambda: service.asked("/jobs/j1") >= 2)
         service.end()
