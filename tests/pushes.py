@@ -17,11 +17,15 @@ MESSAGE = b"*3\r\n$7\r\nmessage\r\n"
 
 @dataclass
 class Mishaps:
-    """What may happen to messages: each is a share of them, from 0 to 1. May be changed at any time."""
+    """What may happen to messages: each is a share of them, from 0 to 1. May be changed at any time.
+
+    `lost` counts those that were dropped.
+    """
 
     drop: float = 0.0
     duplicate: float = 0.0
     reorder: float = 0.0
+    lost: int = 0
 
 
 class Pushes:
@@ -49,6 +53,7 @@ class Pushes:
 
     def _pass_on(self, message: bytes) -> bytes:
         if self._chance() < self._mishaps.drop:
+            self._mishaps.lost += 1
             return b""
         copies = message * (2 if self._chance() < self._mishaps.duplicate else 1)
         if self._held or self._chance() >= self._mishaps.reorder:

@@ -213,8 +213,7 @@ def test_an_end_after_lost_messages_is_the_end(face: Face, service: Service, wor
         pushed_route.mishaps.drop = 1.0
         for tenth in range(1, 10):
             run.advance("voice", tenth / 10)
-        works.redis.ping()
-        pass_s(0.1)  # they have reached the line, and are lost
+        eventually(lambda: pushed_route.mishaps.lost == 9)
         pushed_route.mishaps.drop = 0.0
         run.complete(OUTPUT)
         done = wait.ends(after_s=time.monotonic(), within_s=0.0)

@@ -64,3 +64,4 @@ def test_messages_are_lost_doubled_and_overtaken_and_acknowledgements_are_not(mi
     assert [each for each in frames if each in sent[:1] + sent[-1:]] == [sent[0], sent[-1]]
     assert [each for each in frames if each.startswith(b"*3\r\n$7")] == [message(each) for each in arrives]
     assert not pushes.holds
+    assert mishaps.lost == 3 - len(set(arrives))
