@@ -37,9 +37,14 @@ class House:
 
 
 @contextmanager
-def house(*, workers: int, processes: int = 1) -> Iterator[House]:
-    """Run the whole service with so many stock workers and API processes. Ends all of it."""
+def house(*, workers: int, processes: int = 1, tells: bool = True) -> Iterator[House]:
+    """Run the whole service with so many stock workers and API processes. Ends all of it.
+
+    `tells`: it offers clients its Redis to be told by.
+    """
     env = {**_environment(), "WEB_CONCURRENCY": str(processes)}
+    if not tells:
+        env["DUBQ_PUBLIC_REDIS_URL"] = "none"
     wish = Wish(env=env, port=0, workers=0, drain_s=PATIENCE_S)
     with Service(wish, _say) as service, connect(service.ground.redis_url) as connection:
         home = House(service.ground.url, service.ground.redis_url, connection)
