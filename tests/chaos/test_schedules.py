@@ -16,7 +16,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from proxy import Proxy, close_all
+from lines import close_all
+from proxy import Proxy
 from schedules import Kind, Schedule, schedule
 from service import Service, eventually
 from stage import OUTPUT, REQUEST_S, RETURN_S, SLACK_S, Route, Works, noticed_s, polling_s

