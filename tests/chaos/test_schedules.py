@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 SCHEDULES: Final = 200
 BLOCKING: Final = 8
 """Every eighth wait is one of the blocking client."""
-HANGS_S: Final = 60.0
+HANGS_S: Final = 45.0
 FAILURE: Final = Failure(code="no_speech", message="nobody speaks", stage="transcribe", retryable=False)
 
 
@@ -122,6 +122,9 @@ async def play_all(service: Service, works: Works, plans: list[Schedule]) -> lis
                     group.create_task(break_lines(each))
                 group.create_task(asyncio.to_thread(work, all_played))
                 await asyncio.gather(*waiting)
+        except TimeoutError:
+            hung = [each.plan for each in all_played if each.done is None]
+            raise AssertionError(f"{len(hung)} hang:\n" + "\n".join(map(str, hung))) from None
         finally:
             await close_all(lines)
     return all_played
