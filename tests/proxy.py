@@ -137,7 +137,13 @@ class Proxy:
         visitor.settimeout(0.0)
         task = self.loop.create_task(self._join(visitor))
         self.beginning.add(task)
-        task.add_done_callback(self.beginning.discard)
+        task.add_done_callback(functools.partial(self._is_in, visitor))
+
+    def _is_in(self, visitor: socket.socket, task: asyncio.Task[None]) -> None:
+        self.beginning.discard(task)
+        if task.cancelled() and visitor.fileno() >= 0:  # cut, perhaps before it had begun
+            _reset(visitor)
+            visitor.close()
 
     async def _join(self, visitor: socket.socket) -> None:
         pair = _Pair(self._pairs, Pushes(self._mishaps, self._chance) if self._mishaps else None)
@@ -148,12 +154,13 @@ class Proxy:
             else:
                 await self.loop.create_unix_connection(lambda: pair.server, str(self._target))
             await self.loop.connect_accepted_socket(lambda: pair.client, visitor)
-        except (OSError, asyncio.CancelledError) as error:  # nobody is there, or the line was cut
+        except OSError:  # nobody is there
             pair.reset()
             _reset(visitor)
             visitor.close()
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        except asyncio.CancelledError:
+            pair.reset()
+            raise
         if pair.is_lost:
             pair.reset()
         if not self._is_moving.is_set():
