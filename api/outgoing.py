@@ -7,7 +7,8 @@ import flask
 from contract.job import Job
 
 PENDING_RETRY_S: Final = 1
-"""What a caller without a better schedule should wait before it asks about an unfinished job again."""
+LONGEST_RETRY_S: Final = 30
+"""An expectation is no promise: who asks plainly should do so twice a minute at least."""
 
 
 def answer(data: Any, status: int = 200) -> flask.Response:
@@ -44,4 +45,13 @@ def describe(response: flask.Response, job: Job) -> None:
     # may be kept, but only to be asked about again with its ETag
     response.headers["Cache-Control"] = "private, no-cache"
     if not job.done:
-        response.headers["Retry-After"] = str(PENDING_RETRY_S)
+        response.headers["Retry-After"] = str(retry_after_s(job))
+
+
+def retry_after_s(job: Job) -> int:
+    """Return what a caller without a better schedule should wait before it asks about an unfinished job again.
+
+    It is never later than the looks of a caller who makes the best of the `eta`: to these it is a lower bound.
+    """
+    expected_s = int(job.eta.p10_s) if job.eta else 0
+    return min(LONGEST_RETRY_S, max(PENDING_RETRY_S, expected_s))

@@ -11,7 +11,7 @@ from rq.serializers import JSONSerializer
 from client import TranslationClient
 from contract.states import State
 from store import keys
-from store.ledger import QUEUE
+from store.workers import QUEUE
 
 from .figures import Load, bar, ms, quantile, rate, table, title
 from .house import PRELOADING, House, house, stock_workers, until

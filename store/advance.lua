@@ -7,7 +7,7 @@
 -- KEYS: 1 the record, 2 the index of queued jobs
 -- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
 --       4 job_id, 5 channel, 6 feed, 7 feed length, 8 counter that numbers a new job ('' = not new),
---       9… commands, each as: how many words, word, word…
+--       9 the eta to tell, as JSON, 10… commands, each as: how many words, word, word…
 -- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused.
 local record, document = KEYS[1], ARGV[3]
 local version = redis.call('HGET', record, 'version') or ''
@@ -26,7 +26,7 @@ if ARGV[8] ~= '' then
   redis.call('HSET', record, 'number', redis.call('INCR', ARGV[8]))
 end
 
-local at = 9
+local at = 10
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   redis.call(unpack(ARGV, at + 1, at + words))
@@ -36,7 +36,7 @@ end
 local position = redis.call('ZRANK', KEYS[2], ARGV[4])
 if document ~= '' then
   -- the live fields are not stored: they are true only at the moment of telling
-  local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":null}'
+  local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":' .. ARGV[9] .. '}'
   local feed_id = redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)
   redis.call('HSET', record, 'document', document, 'feed_id', feed_id)
   redis.call('PUBLISH', ARGV[5], string.sub(told, 1, -2) .. ',"feed_id":"' .. feed_id .. '"}')

@@ -36,6 +36,7 @@ class JobStore:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._redis = ledger, ledger.redis
+        self._told = ledger.outlook.told
 
     def create(
         self,
@@ -78,7 +79,7 @@ class JobStore:
             some = wanted[at : at + TOGETHER]
             jobs = self._ledger.create_many(some)
             taken = [new.job.job_id for new, job in zip(some, jobs, strict=True) if job is None]
-            records = dict(zip(taken, fetch(self._redis, taken), strict=True))
+            records = dict(zip(taken, self._fetch(taken), strict=True))
             for new, job in zip(some, jobs, strict=True):
                 found.append(Created(job, is_new=True) if job else _judge(new, records[new.job.job_id]))
         return found
@@ -92,11 +93,15 @@ class JobStore:
         record = fetch_one(self._redis, job_id)
         if record.job.client_id != client_id:
             raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
-        return record
+        return replace(record, job=self._told(record))
+
+    def _fetch(self, job_ids: list[str]) -> list[Record | None]:
+        """Read many records, their jobs as they are to be told."""
+        return [record and replace(record, job=self._told(record)) for record in fetch(self._redis, job_ids)]
 
     def read_many(self, job_ids: Sequence[str], client_id: str) -> list[Job]:
         """Return those of the jobs that exist, in the order asked for."""
-        found = fetch(self._redis, list(job_ids))
+        found = self._fetch(list(job_ids))
         return [record.job for record in found if record is not None and record.job.client_id == client_id]
 
     def list(
@@ -110,12 +115,13 @@ class JobStore:
     ) -> Page:
         """Return the client's jobs, newest first. Raises InvalidFieldsError for a cursor that is none of ours."""
 
-        def fits(job: Job) -> bool:
+        def show(record: Record) -> Job | None:
             # a job may move on between the reading of the index and of its record
-            return (state is None or job.state is state) and target_language in (None, job.target_language)
+            fits = state in (None, record.job.state) and target_language in (None, record.job.target_language)
+            return self._told(record) if fits else None
 
         start = Cursor.parse(cursor) if cursor is not None else None
-        return scan(self._redis, keys.listing(client_id, state), start, limit, fits)
+        return scan(self._redis, keys.listing(client_id, state), start, limit, show)
 
     def cancel(self, job_id: str, client_id: str) -> Job:
         """Ask a job to end: a queued one does at once, a running one when its worker hears of it.
@@ -163,7 +169,7 @@ class JobStore:
         try:
             return Created(self._ledger.create(job, fingerprint=fingerprint, simulate=simulate), is_new=True)
         except StaleWriteError:
-            (record,) = fetch(self._redis, [job.job_id])
+            (record,) = self._fetch([job.job_id])
             return _made_before(New(job, fingerprint), record)
 
 

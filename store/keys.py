@@ -51,6 +51,11 @@ def single(client_id: str) -> str:
     return f"dubq:single:{client_id}"
 
 
+def durations(*, simulated: bool) -> str:
+    """List: what the last jobs took that have ended, newest first; those with a prescribed course apart."""
+    return "dubq:durations" + (":simulated" if simulated else "")
+
+
 def idempotency(client_id: str, key: str) -> str:
     """String, a day long: the job_id that an Idempotency-Key stands for."""
     # hashed: the key is the caller's text, of any length and alphabet

@@ -18,11 +18,13 @@ from contract.job import Job
 from contract.states import State
 
 from . import keys
-from .records import Record, document, now_utc, to_ms
+from .durations import Sample
+from .outlook import Outlook
+from .records import Record, document, eta_json, now_utc, to_ms
 from .settings import StoreSettings
+from .workers import QUEUE
 
 TASK: Final = "worker.tasks.translate"
-QUEUE: Final = "default"
 RQ_TTL_S: Final = 300
 """How long RQ keeps its own notes on a delivery that has ended: for `rq info` and dashboards alone."""
 
@@ -40,17 +42,12 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of the script, which makes `job` what stands."""
+    """One call of the script, which makes `job` what stands; its position is a guess, and so its eta."""
 
     job: Job
     keys: list[str]
     words: list[Any]
-
-    def written(self, position: int | None) -> Job | None:
-        """Return the job that the script's answer speaks of; None: it was refused."""
-        if position is None:
-            return None
-        return replace(self.job, position=position if position >= 0 else None)
+    simulate: dict[str, Any] | None
 
 
 class Ledger:
@@ -60,6 +57,7 @@ class Ledger:
         self, connection: redis.Redis, settings: StoreSettings, clock: Callable[[], datetime] = now_utc
     ) -> None:
         self.redis, self.settings, self.clock = connection, settings, clock
+        self.outlook = Outlook(connection, clock)
         self._advance = connection.register_script(ADVANCE)
         self.queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
         # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
@@ -76,12 +74,15 @@ class Ledger:
             for write in writes:
                 self._advance(keys=write.keys, args=write.words, client=pipe)
             positions: list[int | None] = pipe.execute()
-        return [write.written(position) for write, position in zip(writes, positions, strict=True)]
+        return [self._written(write, position) for write, position in zip(writes, positions, strict=True)]
 
-    def move(self, old: Record, job: Job, *, pause_s: float = 0, at_front: bool = False) -> Record:
+    def move(
+        self, old: Record, job: Job, *, pause_s: float = 0, at_front: bool = False, sample: Sample | None = None
+    ) -> Record:
         """Write `job`, the next of `old`, and return it as a record.
 
-        A job that is queued again waits for `pause_s` first; `at_front`, it is the next to be taken.
+        A job that is queued again waits for `pause_s` first; `at_front`, it is the next to be taken. What there is to
+        learn from an end is in `sample`.
 
         Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
         """
@@ -98,7 +99,11 @@ class Ledger:
                 pipe.hset(keys.record(job.job_id), "round", round_)
                 pipe.lrem(self.queue.key, 0, job.job_id)  # a delivery that nobody took: it was cancelled before
             self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
-        written = self._commit(self._write(pipe, job, was=old.version, becomes=becomes))
+            if job.state is State.QUEUED and pause_s <= 0:
+                job = replace(job, position=0 if at_front else self.outlook.place())
+        if sample:
+            self.outlook.learn(pipe, sample, old.simulate)
+        written = self._commit(self._write(pipe, job, was=old.version, becomes=becomes, simulate=old.simulate))
         return replace(old, job=written, version=becomes, run=run, round=round_)
 
     def ask_to_cancel(self, old: Record) -> None:
@@ -170,11 +175,23 @@ class Ledger:
             pipe.hset(record, "simulate", json.dumps(new.simulate))
         pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
         self._enter(pipe, job)
-        return self._write(pipe, job, was="", becomes=str(job.seq), counter=keys.ordinal(job.client_id))
+        job = replace(job, position=self.outlook.place())
+        self.outlook.queued_at(job.position or 0)  # the next of many comes after it
+        counter = keys.ordinal(job.client_id)
+        return self._write(pipe, job, was="", becomes=str(job.seq), counter=counter, simulate=new.simulate)
 
     def _write(
-        self, pipe: Pipeline, job: Job, *, was: str, becomes: str, told: bool = True, counter: str = ""
+        self,
+        pipe: Pipeline,
+        job: Job,
+        *,
+        was: str,
+        becomes: str,
+        told: bool = True,
+        counter: str = "",
+        simulate: dict[str, Any] | None = None,
     ) -> Write:
+        eta = self.outlook.eta(job, simulate) if told else None
         words: list[Any] = [
             was,
             becomes,
@@ -184,13 +201,26 @@ class Ledger:
             keys.feed(job.client_id),
             self.settings.feed_length,
             counter,
+            eta_json(eta),
         ]
         for command, _ in pipe.command_stack:
             words += [len(command), *command]
-        return Write(job, [keys.record(job.job_id), keys.QUEUED], words)
+        return Write(replace(job, eta=eta), [keys.record(job.job_id), keys.QUEUED], words, simulate)
+
+    def _written(self, write: Write, position: int | None) -> Job | None:
+        """Return the job that the script's answer speaks of; None: it was refused."""
+        if position is None:
+            return None
+        if position < 0:
+            return replace(write.job, position=None)
+        placed = replace(write.job, position=position)
+        if position == write.job.position:
+            return placed
+        self.outlook.queued_at(position)
+        return replace(placed, eta=self.outlook.eta(placed, write.simulate))
 
     def _commit(self, write: Write) -> Job:
-        written = write.written(self._advance(keys=write.keys, args=write.words))
+        written = self._written(write, self._advance(keys=write.keys, args=write.words))
         if written is None:
             job_id = write.job.job_id
             raise StaleWriteError(f"job {job_id} is not at version {write.words[0] or 'none'} any more", job_id=job_id)

@@ -10,7 +10,7 @@ from contract.errors import FieldProblem, InvalidFieldsError
 from contract.ids import is_job_id
 from contract.job import Job
 
-from .records import fetch
+from .records import Record, fetch
 
 CHUNK: Final = 200
 MOST_LOOKED_AT: Final = 500
@@ -44,8 +44,10 @@ class Page:
     next_cursor: str | None
 
 
-def scan(connection: redis.Redis, index: str, start: Cursor | None, limit: int, fits: Callable[[Job], bool]) -> Page:
-    """Return up to `limit` jobs of `index` after `start` that fit."""
+def scan(
+    connection: redis.Redis, index: str, start: Cursor | None, limit: int, show: Callable[[Record], Job | None]
+) -> Page:
+    """Return up to `limit` jobs of `index` after `start`, as `show` gives them; None is what does not fit."""
     jobs: list[Job] = []
     looked_at = 0
     while True:
@@ -56,8 +58,8 @@ def scan(connection: redis.Redis, index: str, start: Cursor | None, limit: int, 
             if len(jobs) == limit or looked_at == MOST_LOOKED_AT:
                 return Page(jobs, str(start))
             start, looked_at = at, looked_at + 1
-            if record is not None and fits(record.job):
-                jobs.append(record.job)
+            if record is not None and (job := show(record)):
+                jobs.append(job)
         if len(chunk) < wanted:
             return Page(jobs, None)
 

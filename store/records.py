@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self, cast
 
 import redis
 
 from contract.errors import BrokenRecordError, JobNotFoundError
-from contract.job import Job
+from contract.job import Eta, Job
 from contract.states import State
 
 from . import keys
@@ -81,6 +81,11 @@ def document(job: Job) -> str:
     for name in _LIVE:
         del wire[name]
     return json.dumps(wire, separators=(",", ":"), ensure_ascii=False)
+
+
+def eta_json(eta: Eta | None) -> str:
+    """Return the JSON of an eta, which is told and not kept."""
+    return "null" if eta is None else json.dumps(asdict(eta), separators=(",", ":"))
 
 
 def fetch(connection: redis.Redis, job_ids: list[str]) -> list[Record | None]:

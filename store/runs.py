@@ -12,6 +12,7 @@ from contract.job import Failure, Job, Output
 from contract.states import State
 
 from . import keys
+from .durations import Passage, Sample
 from .ledger import Ledger
 from .records import Record, fetch, fetch_one
 
@@ -34,6 +35,7 @@ class Run:
 
     def __init__(self, ledger: Ledger, record: Record) -> None:
         self._ledger, self.record = ledger, record
+        self._passage = Passage()
         self._beat = ledger.redis.register_script(BEAT)
 
     @property
@@ -43,7 +45,10 @@ class Run:
 
     def advance(self, stage: str | None, progress: float) -> Job:
         """Report the stage, and the progress of the whole job from 0.0 to 1.0."""
-        return self._write(lambda job, at: moves.advance(job, at, stage=stage, progress=progress))
+        job = self._write(lambda job, at: moves.advance(job, at, stage=stage, progress=progress))
+        if job.started_at:
+            self._passage.hear((job.updated_at - job.started_at).total_seconds(), job.progress)
+        return job
 
     def complete(self, output: Output) -> Job:
         """End the job as completed, or as cancelled if its owner has asked for that in time."""
@@ -76,7 +81,8 @@ class Run:
         while True:
             meant = decide(self.record.job, self._ledger.clock())
             try:
-                self.record = self._ledger.move(self.record, meant, pause_s=pause_s)
+                sample = Sample.of(meant, self._passage.marks_s)
+                self.record = self._ledger.move(self.record, meant, pause_s=pause_s, sample=sample)
             except StaleWriteError:
                 if self._is_written(meant):
                     return meant

@@ -1,11 +1,12 @@
 """Which workers there are, as RQ knows them."""
 
-from typing import cast
+from typing import Final, cast
 
 import redis
 from rq.worker_registration import get_keys
 
-from .ledger import QUEUE
+QUEUE: Final = "default"
+"""The one queue that all of them listen on."""
 
 
 def count_workers(connection: redis.Redis) -> int:

@@ -218,3 +218,19 @@ def test_a_reset_while_pending_is_refused(web: FlaskClient, nothing_changes: Cal
     nothing_changes()
     answer = web.post("/jobs/j1/reset")
     assert (answer.status_code, answer.get_json()["code"]) == (409, "illegal_transition")
+
+
+@pytest.mark.parametrize(("past_s", "pause"), [(5, "1"), (90, "9"), (3600, "30")])
+def test_retry_after_waits_until_a_tenth_of_jobs_have_ended_but_never_long(
+    web: FlaskClient, runs: RunStore, clock: Clock, past_s: int, pause: str
+) -> None:
+    submit(web, job_id="past")
+    clock.pass_s(1)
+    run = runs.start("past")
+    assert run is not None
+    clock.pass_s(past_s)
+    run.complete(Output(video_url="v", captions_url="c"))
+    clock.pass_s(1)
+    job = submit(web, job_id="now")
+    assert job.headers["Retry-After"] == web.get("/status?job_id=now").headers["Retry-After"] == pause
+    assert job.get_json()["eta"].keys() == {"p10_s", "p50_s", "p90_s"}

@@ -1,0 +1,110 @@
+"""What the service expects of its jobs: learned with each that ends, read at most once a second per process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypeVar, cast
+
+import redis
+from redis.client import Pipeline
+
+from contract.job import Eta, Job
+
+from . import keys
+from .durations import Past, Sample
+from .forecast import Traffic, forecast
+from .records import Record
+from .workers import count_workers
+
+T = TypeVar("T")
+
+KEPT: Final = 250
+"""Samples of one kind: enough for quantiles within a few percent, and a law that changes is learned anew."""
+KEPT_S: Final = 30 * 86_400
+FRESH: Final = timedelta(seconds=1)
+"""How long a process relies on what it has read."""
+
+
+@dataclass(slots=True)
+class _Kept(Generic[T]):
+    """Something that was read at `at`, before which it is as good as unread."""
+
+    value: T
+    at: datetime | None = None
+
+
+class Outlook:
+    """Learns what jobs take, and tells when those that go on will end. `clock` returns aware UTC times.
+
+    Jobs whose submitter has prescribed a simulated course are a kind of their own: they tell nothing about others.
+    """
+
+    def __init__(self, connection: redis.Redis, clock: Callable[[], datetime]) -> None:
+        self._redis, self._clock = connection, clock
+        self._rows: dict[bool, _Kept[list[bytes]]] = {}
+        self._pasts: dict[bool, Past | None] = {}
+        self._traffic = _Kept(Traffic())
+
+    def told(self, record: Record) -> Job:
+        """Return the job with its eta."""
+        return replace(record.job, eta=self.eta(record.job, record.simulate))
+
+    def eta(self, job: Job, simulate: dict[str, Any] | None) -> Eta | None:
+        """Return when the job will end; None if it is final, or nothing is known of its kind."""
+        if job.done:
+            return None
+        past = self._past(simulated=bool(simulate))
+        if past is None:
+            return None
+        traffic = self._read_traffic() if job.position is not None else Traffic()
+        return forecast(past, job, self._clock(), traffic)
+
+    def place(self) -> int:
+        """Return the position that the next job to be queued will probably have."""
+        return self._read_traffic().queued
+
+    def queued_at(self, position: int) -> None:
+        """Take note that a job was queued just now, with so many ahead of it."""
+        known = self._traffic.value
+        self._traffic.value = replace(known, queued=max(known.queued, position + 1))
+
+    def learn(self, pipe: Pipeline, sample: Sample, simulate: dict[str, Any] | None) -> None:
+        """Add to `pipe` what keeps the sample: of a job's end, to be written with it and only once."""
+        key = keys.durations(simulated=bool(simulate))
+        pipe.lpush(key, sample.encode())
+        pipe.ltrim(key, 0, KEPT - 1)
+        pipe.expire(key, KEPT_S)
+
+    def _past(self, *, simulated: bool) -> Past | None:
+        kept = self._rows.setdefault(simulated, _Kept([]))
+        if self._is_due(kept):
+            rows = cast("list[bytes]", self._redis.lrange(keys.durations(simulated=simulated), 0, -1))
+            if rows != kept.value:
+                samples = [sample for row in rows if (sample := _readable(row))]
+                self._pasts[simulated] = Past(samples) if samples else None
+            kept.value = rows
+        return self._pasts.get(simulated)
+
+    def _read_traffic(self) -> Traffic:
+        if self._is_due(self._traffic):
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.zcard(keys.QUEUED)
+                pipe.zcard(keys.RUNNING)
+                queued, running = pipe.execute()
+            self._traffic.value = Traffic(queued, running, count_workers(self._redis))
+        return self._traffic.value
+
+    def _is_due(self, kept: _Kept[Any]) -> bool:
+        """Whether to read it again. Who is told so has to: meanwhile others go on with what there is."""
+        now = self._clock()
+        if kept.at is not None and timedelta(0) <= now - kept.at < FRESH:
+            return False
+        kept.at = now
+        return True
+
+
+def _readable(row: bytes) -> Sample | None:
+    try:
+        return Sample.parse(row)
+    except (TypeError, ValueError):
+        return None  # of another version: the next jobs to end will write what can be read

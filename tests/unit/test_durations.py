@@ -1,0 +1,121 @@
+"""What past jobs took: samples, laws and yardsticks, and what follows for a job that goes on."""
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from given import START, a_job
+
+from contract.job import Eta, Job, Output
+from contract.moves import advance, cancel, complete, start
+from store.durations import FEW, Law, Passage, Past, Sample
+from store.forecast import Traffic, forecast
+
+UNIFORM = Past([Sample(5 + place / 20) for place in range(201)])
+BUSY = Traffic(queued=10, running=2, workers=2)
+
+
+def running(progress: float = 0.0, after_s: float = 0.0, **fields: object) -> Job:
+    job = start(a_job(**fields), START)
+    return advance(job, START + timedelta(seconds=after_s), stage="voice", progress=progress) if after_s else job
+
+
+def eta_after(past: Past, job: Job, seconds: float, traffic: Traffic = BUSY) -> Eta:
+    eta = forecast(past, job, START + timedelta(seconds=seconds), traffic)
+    assert eta is not None
+    return eta
+
+
+def steady(jobs: int, *, is_honest: bool = True) -> Past:
+    """Jobs of 5 to 15 s that report their progress as it is, or as the dice say."""
+    rng = Random(1)  # noqa: S311
+    samples = []
+    for _ in range(jobs):
+        run_s, passage = rng.uniform(5, 15), Passage()
+        shares = [at / 10 for at in range(1, 10)] if is_honest else sorted(rng.random() ** 3 for _ in range(9))
+        for at in range(1, 10):
+            passage.hear(run_s * shares[at - 1], at / 10)
+        samples.append(Sample(run_s, None, tuple(passage.marks_s)))
+    return Past(samples)
+
+
+def test_a_sample_is_read_as_it_was_written() -> None:
+    sample = Sample(12.345, 60.5, (1.0, 2.5))
+    assert Sample.parse(sample.encode().encode()) == sample
+    assert Sample.parse(Sample(1.0).encode().encode()) == Sample(1.0)
+
+
+def test_only_ends_of_the_engines_own_teach() -> None:
+    job = running()
+    ended = complete(job, START + timedelta(seconds=7), Output(video_url="v", captions_url="c"))
+    assert Sample.of(ended) == Sample(7.0)
+    assert Sample.of(job) is None
+    assert Sample.of(cancel(job, START)) is None
+
+
+def test_progress_between_two_reports_is_taken_in_proportion() -> None:
+    passage = Passage()
+    passage.hear(2.0, 0.2)
+    passage.hear(6.0, 0.4)
+    assert passage.marks_s == pytest.approx([1.0, 2.0, 4.0, 6.0])
+
+
+def test_the_remaining_law_is_that_of_the_jobs_which_took_longer() -> None:
+    fresh, old = eta_after(UNIFORM, running(), 0), eta_after(UNIFORM, running(), 9)
+    assert (fresh.p10_s, fresh.p50_s, fresh.p90_s) == pytest.approx((6, 10, 14), abs=0.1)
+    assert (old.p10_s, old.p50_s, old.p90_s) == pytest.approx((0.6, 3, 5.4), abs=0.1)
+
+
+def test_a_job_that_outlasts_all_known_ones_is_expected_to_take_as_long_again() -> None:
+    little, much = (eta_after(UNIFORM, running(), 15 + over_s).p50_s for over_s in (1, 100))
+    assert 0.5 < little < 2
+    assert 60 < much < 80
+
+
+def test_one_known_job_makes_a_broad_guess() -> None:
+    eta = eta_after(Past([Sample(10.0)]), running(), 0)
+    assert eta.p10_s < 2
+    assert 5 < eta.p50_s < 10
+    assert eta.p90_s > 20
+
+
+def test_honest_progress_sharpens_the_guess() -> None:
+    eta = eta_after(steady(60), running(0.5, after_s=6.5), 7)
+    assert (eta.p10_s, eta.p50_s, eta.p90_s) == pytest.approx((6, 6, 6), abs=0.1)
+
+
+def test_progress_that_promises_nothing_is_not_believed() -> None:
+    past = steady(60, is_honest=False)
+    assert eta_after(past, running(0.9, after_s=2.0), 2) == eta_after(past, running(), 2)
+
+
+def test_progress_is_not_believed_before_there_are_a_few_to_learn_from() -> None:
+    past = steady(FEW - 1)
+    assert eta_after(past, running(0.5, after_s=6.5), 7) == eta_after(past, running(), 7)
+
+
+def test_the_length_of_the_video_is_the_yardstick_where_jobs_follow_it() -> None:
+    rng = Random(1)  # noqa: S311
+    lengths = [rng.uniform(30, 600) for _ in range(100)]
+    past = Past([Sample(0.3 * length, length) for length in lengths])
+    assert eta_after(past, running(video_duration_s=200.0), 0).p50_s == pytest.approx(60, abs=1)
+    apart = Past([Sample(rng.uniform(5, 15), length) for length in lengths])
+    assert eta_after(apart, running(video_duration_s=30.0), 0) == eta_after(apart, running(), 0)
+
+
+def test_a_queued_job_waits_for_those_ahead_of_it() -> None:
+    etas = [eta_after(UNIFORM, a_job(position=place), 0) for place in (0, 10, 100)]
+    assert [eta.p50_s for eta in etas] == pytest.approx([12.5, 62.5, 512.5], abs=0.5)
+    idle = eta_after(UNIFORM, a_job(position=0), 0, Traffic(queued=0, running=1, workers=2))
+    assert idle == eta_after(UNIFORM, running(), 0)
+
+
+def test_a_job_that_is_final_or_in_no_queue_has_no_eta() -> None:
+    assert forecast(UNIFORM, a_job(position=None), START, BUSY) is None
+    assert forecast(UNIFORM, cancel(a_job(), START), START, BUSY) is None
+
+
+def test_jobs_that_take_no_time_at_all_have_a_law_too() -> None:
+    law = Law([0.0] * 50)
+    assert law.remaining(0.0).p90 > 0
+    assert Past([Sample(0.0, 10.0)] * 50).per_video is None
