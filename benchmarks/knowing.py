@@ -1,4 +1,4 @@
-"""What knowing costs: the delay from a job's end to its client's knowing, and HTTP requests, pushed and polled."""
+"""What knowing costs when one is pushed to: the delay from a job's end to its client's knowing, and HTTP requests."""
 
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -6,7 +6,6 @@ from typing import Final
 
 from client import TranslationClient
 
-from . import polling
 from .figures import Load, bar, quantile, table, title
 from .house import House, house
 from .polling import Waited
@@ -35,14 +34,10 @@ def run() -> bool:
         load = Load()
         pushed = _pushed(home)
         busy = load.words()
-    with house(workers=0) as home:
-        polled = polling.on_a_real_service(home)
     delays = [each.delay_s for each in pushed]
     title("Knowing that a job has ended")
     rows = [
         _row(f"`subscribe`: {COUNT} jobs of {SHORTEST_S:g} to {LONGEST_S:g} s, {CLIENTS} stock workers", pushed),
-        _row(f"`poll_status`: {len(polled)} jobs of U(5,15) s at once, in real time", polled),
-        _row(f"`poll_status`: {polling.VIRTUAL} jobs of U(5,15) s, virtual clock", polling.on_a_virtual_clock()),
     ]
     table(("client", "status requests per job", "the most", "delay: median", "mean", "p95", "p99", "max"), rows)
     print(f"While subscribing: {busy} The submit is one request more, GET /connect one per client.")
