@@ -46,7 +46,8 @@ def on_a_real_service(home: House, past: int) -> list[Waited]:
         begun = _begin(client, store, WAITS, rng)
         waits = [pool.submit(client.poll_status, run.job.job_id, timeout=60) for _, _, run in begun]
         _end(begun)
-        return [Waited.of(client.metrics.jobs[wait.result().job_id]) for wait in waits]
+        ended = [wait.result() for wait in waits]
+        return [Waited.of(client.metrics.jobs[job.job_id]) for job in ended]
 
 
 def _begin(client: TranslationClient, store: RunStore, count: int, rng: Random) -> list[tuple[float, int, Run]]:

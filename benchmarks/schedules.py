@@ -115,12 +115,12 @@ def try_out(law: Duration, looks: Callable[[Random], Looks], jobs: int) -> Tried
 
 
 def _eta(past: Past, rng: Random, *, is_told_anew: bool = True) -> Looks:
-    """Look as the client does that is told by this service."""
+    """Look as the client does that is told by this service; a 304 has no eta, but a Retry-After."""
     schedule, now_s, polls = Schedule(Backoff()), 0.0, 0
     while True:
+        now = EPOCH + timedelta(seconds=now_s)
+        job = replace(JOB, eta=forecast(past, JOB, now, Traffic()))
         if is_told_anew or not polls:
-            now = EPOCH + timedelta(seconds=now_s)
-            job = replace(JOB, eta=forecast(past, JOB, now, Traffic()))
             schedule.hear(job, now_s)
         polls += 1
         now_s += max(schedule.pause_s(now_s, polls, rng.random()), retry_after_s(job))
