@@ -120,6 +120,14 @@ def test_the_price_of_a_look_is_set_anew_when_a_queued_job_begins_to_run() -> No
     assert told.pause_s(50.0, 1, 0.0) == fresh.pause_s(50.0, 1, 0.0)
 
 
+def test_looks_at_a_law_that_narrows_grow_no_cheaper() -> None:
+    told, fresh = Schedule(Backoff()), Schedule(Backoff())
+    told.hear(job(UNIFORM), 0.0)
+    for schedule in (told, fresh):
+        schedule.hear(job(Eta(p10_s=0.6, p50_s=3, p90_s=5.4)), 9.0)  # U(5,15) after 9 s
+    assert told.pause_s(9.0, 2, 0.0) > fresh.pause_s(9.0, 2, 0.0) * 1.1
+
+
 def test_of_many_jobs_the_first_tenth_to_end_says_when_to_look() -> None:
     many, soon = Schedule(Backoff()), Schedule(Backoff())
     for number in range(100):

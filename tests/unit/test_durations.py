@@ -110,6 +110,11 @@ def test_a_queued_job_waits_for_those_ahead_of_it() -> None:
     assert idle == eta_after(UNIFORM, running(), 0)
 
 
+def test_a_queued_job_ends_no_sooner_than_if_it_began_now() -> None:
+    wide = Past([Sample(10.0)] * 50 + [Sample(1000.0)] * 8)
+    assert eta_after(wide, a_job(position=0), 0).p10_s == eta_after(wide, running(), 0).p10_s
+
+
 def test_a_job_that_is_final_or_in_no_queue_has_no_eta() -> None:
     assert forecast(UNIFORM, a_job(position=None), START, BUSY) is None
     assert forecast(UNIFORM, cancel(a_job(), START), START, BUSY) is None

@@ -91,6 +91,14 @@ def test_a_job_that_is_queued_is_told_the_eta_of_its_place(jobs: JobStore, conne
 
 
 @pytest.mark.usefixtures("learned")
+def test_an_answer_has_the_eta_of_the_place_that_the_job_was_given(jobs: JobStore, connection: redis.Redis) -> None:
+    first, _, _ = (jobs.create(a_job(f"q{number}"), fingerprint="f").job for number in range(3))
+    connection.delete(keys.QUEUED)  # others have taken them since the queue was counted
+    last = jobs.create(a_job("q3"), fingerprint="f").job
+    assert (last.position, last.eta) == (0, first.eta)
+
+
+@pytest.mark.usefixtures("learned")
 def test_a_second_of_reads_costs_one_look_at_the_law(jobs: JobStore, begin: Begin, connection: redis.Redis) -> None:
     begin("j1")
     jobs.read("j1", "default")
