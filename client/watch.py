@@ -7,6 +7,7 @@ looks when a look is due, and in between it listens if there is a line, and slee
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from contract.backoff import Backoff
@@ -16,6 +17,7 @@ from contract.states import State
 
 from .ladder import Ladder, Road
 from .patience import Patience, Push
+from .schedule import Schedule
 from .steps import Line, Listen, Pause, Plan, Reply, Subscribe, Tell, Warn
 
 T = TypeVar("T")
@@ -77,6 +79,7 @@ class Watch(ABC, Generic[T]):
         self._awaits_snapshot = False  # on the line, instead of a look
         self._warn_s = math.inf  # when silence has lasted so long that it is worth a word
         self._silent: Job | None = None  # whom that would be about
+        self._schedule = Schedule(POLLS)
         self._polls = self._rereads = 0  # pauses of either kind since things last went well
         self._news = 0  # how many there have been
 
@@ -205,7 +208,10 @@ class Watch(ABC, Generic[T]):
             pause_s = REREADS.pause_s(self._rereads, self._chance())
         else:
             self._polls += 1
-            pause_s = POLLS.pause_s(self._polls, self._chance())
+            # after trouble, and while a line may come back, no job's end says when to look
+            is_calm = self._trouble is None and self._ladder.next_try_s() == math.inf
+            poll_pause_s = partial(self._schedule.pause_s, self._now_s) if is_calm else POLLS.pause_s
+            pause_s = poll_pause_s(self._polls, self._chance())
         due_s = max(self._now_s + pause_s, self._floor_s)
         # what would come just before the deadline comes at it
         return due_s if due_s < self._deadline_s - NEAR_S else math.inf
@@ -230,6 +236,7 @@ class Watch(ABC, Generic[T]):
             if self._is_news(job):
                 self._news += 1
                 self._know(job)
+                self._schedule.hear(job, self._now_s)
                 self._now_s = (yield Tell(job)).at_s
 
     def _raise_refusal(self, reply: Reply) -> None:

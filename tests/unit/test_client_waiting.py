@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +17,7 @@ from contract.errors import (
     JobNotFoundError,
     WaitTimeoutError,
 )
+from contract.job import Eta
 from contract.states import State
 
 
@@ -169,6 +172,24 @@ def test_retry_after_is_the_least_pause_and_is_taken_anew_from_every_answer() ->
     world = World(Answer(value=QUEUED, retry_after_s=20.0), Answer(retry_after_s=3.0), Answer(), COMPLETED)
     run(world, Push.NEVER)
     assert world.times(Send) == pytest.approx([0, 20, 23, 27], rel=0.01)
+
+
+def test_a_poller_that_is_told_an_eta_looks_when_the_end_is_due_and_ever_closer() -> None:
+    due = replace(RUNNING, eta=Eta(p10_s=6, p50_s=10, p90_s=14))  # U(5,15)
+    world = World(Answer(value=due, retry_after_s=6.0), Answer(), Answer(), COMPLETED)
+    run(world, Push.NEVER, chance=0.0)
+    first, second, third = (after - before for before, after in itertools.pairwise(world.times(Send)))
+    assert 7 < first < 9
+    assert first > second > third > 0.5
+
+
+def test_after_trouble_no_eta_says_when_to_look() -> None:
+    due = replace(RUNNING, eta=Eta(p10_s=6, p50_s=10, p90_s=14))
+    world = World(AWAY, due, AWAY, COMPLETED)
+    run(world, Push.NEVER)
+    pauses = [step.seconds for _, step in world.steps if isinstance(step, Pause)]
+    assert pauses[0] == pytest.approx(1, rel=0.01)
+    assert pauses[2] == pytest.approx(4, rel=0.01)
 
 
 @pytest.mark.parametrize("push", [Push.NEVER, Push.ALWAYS])
