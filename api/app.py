@@ -24,7 +24,7 @@ from .news import NewsRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
 from .single import SingleRoutes
-from .streams import PING_S
+from .streams import ping_s
 from .sweeper import Sweeper
 
 HUB: Final = "dubq.hub"
@@ -37,7 +37,7 @@ def create_app(
     *,
     clock: Callable[[], datetime] = now_utc,
     hub: Hub | None = None,
-    ping_s: float = PING_S,
+    ping_s: Callable[[int], float] = ping_s,
 ) -> flask.Flask:
     """Return the application over a Redis. It asks Redis nothing before the first request.
 

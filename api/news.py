@@ -1,6 +1,6 @@
 """The routes of those who want to be told: the stream of one job, the stream of all, and what was missed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
@@ -18,17 +18,20 @@ from .caller import client_id
 from .incoming import known_job_id, limit, parameters
 from .problems import invalid
 from .stories import ClientStory, JobStory
-from .streams import PING_S, RETRY, event, stream, tell
+from .streams import RETRY, event, ping_s, stream, tell
 
 LISTENING: Final = b": listening\n"
 MAX_PAGE: Final = 1000
 
 
 class NewsRoutes:
-    """The news of whoever is asking, told by `hub`; each `ping_s` (seconds) of silence ends with a comment."""
+    """The news of whoever is asking, told by `hub`. `ping_s` gives the pace of comments for so many readers."""
 
-    def __init__(self, store: JobStore, connection: redis.Redis, hub: Hub, *, ping_s: float = PING_S) -> None:
-        self._store, self._redis, self._hub, self._ping_s = store, connection, hub, ping_s
+    def __init__(
+        self, store: JobStore, connection: redis.Redis, hub: Hub, *, ping_s: Callable[[int], float] = ping_s
+    ) -> None:
+        self._store, self._redis, self._hub = store, connection, hub
+        self._pace = lambda: ping_s(hub.waiting)
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -47,7 +50,7 @@ class NewsRoutes:
             beginning = RETRY + b"".join(map(event, self._first(now, caller, known)))
             stack.pop_all()
         story = JobStory(look, now.seq, is_over=now.done)
-        return stream(tell(waiter, story, beginning, ping_s=self._ping_s), waiter)
+        return stream(tell(waiter, story, beginning, pace=self._pace), waiter)
 
     def of_client(self) -> flask.Response:
         """Tell every change of the caller's jobs; or, as JSON, those that came `after` an entry."""
@@ -62,7 +65,7 @@ class NewsRoutes:
             now = feed.end(self._redis, caller)
             stack.pop_all()
         story = ClientStory(partial(feed.since, self._redis, caller), known or now)
-        parts = tell(waiter, story, LISTENING + RETRY, is_behind=known is not None, ping_s=self._ping_s)
+        parts = tell(waiter, story, LISTENING + RETRY, is_behind=known is not None, pace=self._pace)
         return stream(parts, waiter)
 
     def _missed(self, after: str, count: int) -> flask.Response:

@@ -1,8 +1,9 @@
 """Server-sent events: how a story is told to one reader, for as long as it takes."""
 
 from collections.abc import Callable, Iterator
+from math import ceil
 from random import random
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import flask
 import redis
@@ -14,12 +15,28 @@ from store.hub import Signal, Waiter
 
 from .stories import Story
 
-PING_S: Final = 15.0
-LOOK_AGAIN: Final = Backoff(first_s=1, cap_s=PING_S)
+SHORTEST_PING_S: Final = 1.0
+LONGEST_PING_S: Final = 15.0
+PINGS_PER_S: Final = 500
+"""What all readers of a process together are worth: a few hundredths of a core."""
+LOOK_AGAIN: Final = Backoff(first_s=1, cap_s=LONGEST_PING_S)
 """How long a look that has failed is put off, unless there is a reason to look before."""
 RETRY: Final = b"retry: 1000\n\n"
 """How long a reader should wait, in milliseconds, before it comes back."""
-PING: Final = b": ping\n\n"
+
+
+Pace: TypeAlias = Callable[[], float]
+"""After how many seconds of silence a reader is to be told that its line is still there, as things are now."""
+
+
+def ping_s(readers: int) -> float:
+    """Return the pace for so many readers in this process: the fewer there are, the sooner each notices a cut line."""
+    return float(min(LONGEST_PING_S, max(SHORTEST_PING_S, ceil(readers / PINGS_PER_S))))
+
+
+def ping(within_s: float) -> bytes:
+    """Return the line that says that the reader's is there, and when the next one comes at the latest."""
+    return b": ping %g\n" % within_s
 
 
 class Body:
@@ -56,24 +73,26 @@ def tell(
     beginning: bytes,
     *,
     is_behind: bool = False,
-    ping_s: float = PING_S,
+    pace: Pace,
     chance: Callable[[], float] = random,
 ) -> Iterator[bytes]:
-    """Yield the `beginning`, then what comes, with a comment after each `ping_s` without news, to the story's end.
+    """Yield the `beginning`, then what comes, with a comment after each silence, to the story's end.
 
     While Redis is away there are no news; once it is back, what was missed is read. `is_behind`: the reader has to
     be told first what came before.
     """
-    yield beginning
-    failed = 0
+    silence_s, failed = pace(), 0
+    yield ping(silence_s) + beginning
     while not story.is_over:
-        word = Signal.LOOK if is_behind else waiter.next(LOOK_AGAIN.pause_s(failed, chance()) if failed else ping_s)
+        pause_s = min(silence_s, LOOK_AGAIN.pause_s(failed, chance())) if failed else silence_s
+        word = Signal.LOOK if is_behind else waiter.next(pause_s)
         is_behind = False
         if word is Signal.END:
             yield RETRY
             return
         if word is Signal.SILENCE:
-            yield PING
+            silence_s = pace()  # what was said last has been kept until here
+            yield ping(silence_s) + b"\n"
         try:
             if failed or word is Signal.LOOK:
                 yield from map(event, story.look())

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .pulse import Beat, Pulse
 from .sse import Parser
-from .stream import SILENCE_S
+from .stream import PING_S
 from .switchboard import News, Signal
 
 if TYPE_CHECKING:  # aio_transport says what to do where it is missing
@@ -19,20 +20,29 @@ _log = logging.getLogger(__name__)
 class AsyncStream:
     """Reads while somebody takes from it; `at_end` is called with it when it is left."""
 
-    def __init__(self, response: "aiohttp.ClientResponse", at_end: Callable[["AsyncStream"], None]) -> None:
-        self._response, self._at_end = response, at_end
-        self._parser = Parser()
+    def __init__(
+        self,
+        response: "aiohttp.ClientResponse",
+        at_end: Callable[["AsyncStream"], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._response, self._at_end, self._clock = response, at_end, clock
+        self._parser, self._pulse = Parser(PING_S), Pulse(clock(), PING_S)
         self._news: deque[News] = deque()
-        self._heard_s = asyncio.get_running_loop().time()
 
     async def take(self, within_s: float) -> News | None:
         """Return the oldest news, or None if there is none `within_s`."""
-        try:
-            async with asyncio.timeout(max(0.0, within_s)):
-                while not self._news:
+        until_s = self._clock() + within_s
+        while not self._news:
+            try:
+                async with asyncio.timeout(max(0.0, min(until_s, self._pulse.due_s()) - self._clock())):
                     await self._read()
-        except TimeoutError:
-            return None
+            except TimeoutError:
+                beat = self._pulse.feel(self._clock())
+                if beat is not Beat.STEADY:
+                    return Signal.LOST if beat is Beat.LOST else Signal.QUIET
+                if self._clock() >= until_s:
+                    return None
         return self._news.popleft()
 
     def leave(self) -> None:
@@ -44,10 +54,10 @@ class AsyncStream:
         from aiohttp import ClientError  # noqa: PLC0415 - a client that is told by Redis may do without
 
         try:
-            async with asyncio.timeout_at(self._heard_s + SILENCE_S):
-                some = await self._response.content.readany()
-            self._heard_s = asyncio.get_running_loop().time()
+            some = await self._response.content.readany()
             self._news.extend(self._parser.feed(some) if some else [Signal.LOST])
         except (ClientError, OSError, ValueError) as error:
             _log.info("stream_lost", extra={"reason": str(error)})
             self._news.append(Signal.LOST)
+        self._pulse.every_s = self._parser.ping_s
+        self._pulse.hear(self._clock())

@@ -84,7 +84,7 @@ class AsyncTransport:
         if line is not Line.UP:
             response.close()
             return answer, line, None
-        stream = AsyncStream(response, self._streams.discard)
+        stream = AsyncStream(response, self._streams.discard, self._clock)
         self._streams.add(stream)
         return answer, line, stream
 

@@ -229,7 +229,7 @@ class Performer:
             self._hang_up()
             return http.Answer(), Line.DOWN
         if not isinstance(news, bytes):
-            return http.Answer(), Line.UP
+            return http.Answer(), Line.QUIET if news is Signal.QUIET else Line.UP
         self._means.metrics.count_message()
         return pushed(news, self._wanted), Line.UP
 

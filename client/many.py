@@ -145,9 +145,9 @@ class _WaitAll(Watch[dict[str, Job]]):
         if missing:
             raise self._named(JobNotFoundError(f"there is no such job: {_some(missing)}", job_id=missing[0]))
 
-    def _line_is_up(self) -> None:
+    def _must_read_all(self) -> None:
         self._heard.clear()
-        self._unread = dict.fromkeys(self._open)  # anything may have happened before
+        self._unread = dict.fromkeys(self._open)
 
     def _is_news(self, job: Job) -> bool:
         known = self._known.get(job.job_id)

@@ -1,8 +1,10 @@
 """Server-sent events as they come off the wire: bytes in, the data of whole events out. No I/O.
 
-Source: the event stream format of the HTML standard. What we do not need of it, ids and names, is passed over.
+Source: the event stream format of the HTML standard. What we do not need of it, ids and names, is passed over. That a
+comment may say after how many seconds the next one comes at the latest, `: ping 15`, is a word of our own.
 """
 
+import re
 from typing import Final
 
 MOST_BYTES: Final = 8 * 1024 * 1024
@@ -10,9 +12,10 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 
 
 class Parser:
-    """Reads one stream."""
+    """Reads one stream. `ping_s` is how long it may be silent, as it has last said of itself in a comment."""
 
-    def __init__(self) -> None:
+    def __init__(self, ping_s: float) -> None:
+        self.ping_s = ping_s
         self._rest = b""
         self._data: list[bytes] = []
         self._size = 0
@@ -31,10 +34,20 @@ class Parser:
             data, self._data, self._size = self._data, [], 0
             return b"\n".join(data) if data else None
         name, _, value = line.partition(b":")
-        if name == b"data":
+        if not name:
+            self._take_comment(value)
+        elif name == b"data":
             self._data.append(value.removeprefix(b" "))
             self._size += len(value)
         return None
+
+    def _take_comment(self, words: bytes) -> None:
+        found = _PING.fullmatch(words)
+        if found:
+            self.ping_s = float(found[1])
+
+
+_PING: Final = re.compile(rb" ?ping ([0-9]{1,3}(?:\.[0-9]{1,3})?)")
 
 
 def _lines(text: bytes) -> list[bytes]:

@@ -70,6 +70,7 @@ class Line(Enum):
     """How the line that a step was about is after it."""
 
     UP = auto()
+    QUIET = auto()  # up as far as we know, yet it should have said something by now
     DOWN = auto()  # for now
     NONE = (
         auto()

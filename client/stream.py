@@ -13,31 +13,42 @@ from typing import Final
 import requests
 from urllib3.exceptions import HTTPError
 
+from .pulse import Beat, Pulse
 from .sse import Parser
 from .switchboard import News, Signal
 
 _log = logging.getLogger(__name__)
 
-SILENCE_S: Final = 35.0
-"""A stream that says nothing for so long is lost: the service sends a comment every 15 s."""
+PING_S: Final = 15.0
+"""The service says something at least once in so many seconds, and more often if it says so."""
 
 
 class Stream:
     """Reads from when it is made; `at_end` is called with it when it has ended, in whichever thread that is."""
 
-    def __init__(self, response: requests.Response, at_end: Callable[["Stream"], None]) -> None:
+    def __init__(
+        self, response: requests.Response, at_end: Callable[["Stream"], None], clock: Callable[[], float]
+    ) -> None:
         """`response` is the head of a stream. Raises RuntimeError where no thread can be begun."""
-        self._response, self._at_end = response, at_end
+        self._response, self._at_end, self._clock = response, at_end, clock
+        self._pulse = Pulse(clock(), PING_S)
         self._news: SimpleQueue[News] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="dubq-stream", daemon=True)
         self._thread.start()
 
     def take(self, within_s: float) -> News | None:
         """Return the oldest news, or None if there is none `within_s`."""
-        try:
-            return self._news.get(timeout=max(0.0, within_s))
-        except Empty:
-            return None
+        until_s = self._clock() + within_s
+        while True:
+            now_s = self._clock()
+            try:
+                return self._news.get(timeout=max(0.0, min(until_s, self._pulse.due_s()) - now_s))
+            except Empty:
+                beat = self._pulse.feel(self._clock())
+            if beat is not Beat.STEADY:
+                return Signal.LOST if beat is Beat.LOST else Signal.QUIET
+            if self._clock() >= until_s:
+                return None
 
     def leave(self) -> None:
         """Want no more news; the thread has ended when this returns."""
@@ -46,11 +57,13 @@ class Stream:
         self._thread.join()
 
     def _run(self) -> None:
-        parser = Parser()
+        parser = Parser(PING_S)
         try:
             while some := self._response.raw.read1(decode_content=True):
                 for payload in parser.feed(some):
                     self._news.put(payload)
+                self._pulse.every_s = parser.ping_s
+                self._pulse.hear(self._clock())
         except (HTTPError, OSError, ValueError) as error:
             _log.info("stream_lost", extra={"reason": str(error)})
         finally:

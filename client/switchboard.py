@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final, Protocol, TypeAlias
 
+from .pulse import Beat, Pulse
+
 PING_S: Final = 1.0
-"""A line silent for so long is pinged, and lost if it stays silent as long again: a cut cable sends no FIN."""
+"""A line silent for so long is pinged, so that a living one is never silent for longer: a cut cable sends no FIN."""
 
 IDLE_S: Final = 30.0
 """A line on which nobody waits hangs up after so long, give or take a ping: its client may never be closed."""
@@ -23,6 +25,7 @@ class Signal(Enum):
     """What the line itself says into a mailbox."""
 
     UP = auto()  # the server has acknowledged the subscription to all channels
+    QUIET = auto()  # it should have said something by now
     LOST = auto()
 
 
@@ -31,7 +34,7 @@ Command: TypeAlias = tuple[str | bytes, ...]
 
 
 class Mailbox(Protocol):
-    """What one wait is told: Signal.UP, then messages, then perhaps Signal.LOST."""
+    """What one wait is told: Signal.UP, then messages and doubts, then perhaps Signal.LOST."""
 
     @property
     def channels(self) -> tuple[bytes, ...]:
@@ -53,7 +56,8 @@ class Switchboard:
     def __init__(self, at_s: float) -> None:
         self._channels: dict[bytes, _Channel] = {}
         self._awaited: dict[Mailbox, set[bytes]] = {}  # what is not yet acknowledged of what a mailbox wants
-        self._heard_s = self._pinged_s = self._wanted_s = at_s
+        self._pulse = Pulse(at_s, PING_S)
+        self._pinged_s = self._wanted_s = at_s
 
     def admit(self, mailbox: Mailbox) -> list[Command]:
         """Let a mailbox hear its channels."""
@@ -78,7 +82,7 @@ class Switchboard:
 
     def hear(self, response: Any, at_s: float) -> list[Command]:
         """Hand a message, or an acknowledgement, to all who wait for it; a pong has been news enough."""
-        self._heard_s = at_s
+        self._pulse.hear(at_s)
         if not isinstance(response, list) or response[0] not in (b"message", b"subscribe"):
             return []
         kind, name, payload = response
@@ -100,16 +104,18 @@ class Switchboard:
     def check_health(self, at_s: float) -> tuple[list[Command], float]:
         """Ping a line that is silent; return for how many seconds to wait for a sign of life.
 
-        Raises TimeoutError if a ping has not been answered.
+        Raises TimeoutError if it has been silent for too long.
         """
-        awaits_pong = self._pinged_s > self._heard_s
-        waited_s = at_s - (self._pinged_s if awaits_pong else self._heard_s)
-        if waited_s < PING_S:
-            return [], PING_S - waited_s
-        if awaits_pong:
-            raise TimeoutError("the ping was not answered")
-        self._pinged_s = at_s
-        return [("PING",)], PING_S
+        beat = self._pulse.feel(at_s)
+        if beat is Beat.LOST:
+            raise TimeoutError("pings were not answered")
+        if beat is Beat.DOUBTFUL:
+            self._tell(Signal.QUIET, self._listeners() - self._awaited.keys())
+        last_s = max(self._pulse.heard_s, self._pinged_s)
+        is_due = at_s - last_s >= PING_S
+        if is_due:
+            self._pinged_s = last_s = at_s
+        return [("PING",)] * is_due, min(last_s + PING_S, self._pulse.due_s()) - at_s
 
     def is_forsaken(self, at_s: float) -> bool:
         """Whether nobody has wanted to hear anything for so long that the line should end."""
@@ -119,8 +125,15 @@ class Switchboard:
 
     def lose(self) -> None:
         """Tell everyone that the line is no more."""
-        for mailbox in {mailbox for channel in self._channels.values() for mailbox in channel.mailboxes}:
-            mailbox.put(Signal.LOST)
+        self._tell(Signal.LOST, self._listeners())
+
+    def _listeners(self) -> set[Mailbox]:
+        return {mailbox for channel in self._channels.values() for mailbox in channel.mailboxes}
+
+    @staticmethod
+    def _tell(signal: Signal, mailboxes: Iterable[Mailbox]) -> None:
+        for mailbox in mailboxes:
+            mailbox.put(signal)
 
     def _acknowledge(self, mailbox: Mailbox, name: bytes) -> None:
         awaited = self._awaited.get(mailbox)

@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from . import http
 from .steps import Line, Send
-from .stream import SILENCE_S, Stream
+from .stream import Stream
 from .wire import POOL_SIZE, Outgoing, Wire, first_words
 
 T = TypeVar("T")
@@ -95,8 +95,8 @@ class Transport:
         if sock is None:  # it ends with this answer, and nothing could interrupt a read
             response.close()
             return None
-        sock.settimeout(SILENCE_S)
-        stream = Stream(response, self._streams.discard)
+        sock.settimeout(None)  # its own pulse tells how long it may be silent
+        stream = Stream(response, self._streams.discard, self._clock)
         self._streams.add(stream)
         return stream
 

@@ -115,8 +115,8 @@ class Watch(ABC, Generic[T]):
     def _named(self, error: DubqError) -> DubqError:
         """Add to an error what is known of the jobs it is about."""
 
-    def _line_is_up(self) -> None:
-        """Take note that a line has just begun."""
+    def _must_read_all(self) -> None:
+        """Take note that anything may have happened unheard: a line has just begun, or is in doubt."""
 
     def run(self) -> Plan[T]:
         """Plan all of it."""
@@ -156,7 +156,7 @@ class Watch(ABC, Generic[T]):
                 self._ladder.is_up(road, self._now_s)
                 self._awaits_snapshot = road in self.SNAPSHOTS
                 self._due_s = self._now_s + (SNAPSHOT_S if self._awaits_snapshot else 0.0)
-                self._line_is_up()
+                self._must_read_all()
             elif reply.line is Line.NONE:
                 self._ladder.is_closed(road)
                 if self._patience.push is Push.ALWAYS and reply.answer.error:
@@ -194,6 +194,10 @@ class Watch(ABC, Generic[T]):
         if reply.line is Line.DOWN:
             self._ladder.is_lost(self._now_s)
             self._due_s = self._next_look_s()
+            return
+        if reply.line is Line.QUIET:
+            self._due_s = self._now_s  # a message may have been lost with it; if not, it may speak again
+            self._must_read_all()
             return
         if not self._trouble:
             self._polls = 0  # all is well: the next trouble is a new one

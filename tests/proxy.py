@@ -7,6 +7,7 @@ breaks a line may be called from any thread, and has happened when it returns.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 import socket
@@ -257,7 +258,8 @@ class _End(asyncio.Protocol):
     def finish(self) -> None:
         if self.transport and not self._is_finished and not self.transport.is_closing():
             self._is_finished = True
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # he has just left, and is yet to be heard leaving
+                self.transport.write_eof()
 
     def _let_go(self) -> None:
         held = self._pushes.let_go()

@@ -19,7 +19,7 @@ from contract.job import Job
 from contract.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 AWAY: Answer[Any] = Answer(error=ServiceUnavailableError("away"), is_passing=True)
@@ -50,8 +50,9 @@ class World:
     """A service, a Redis and a clock that moves only when somebody waits.
 
     `answers` are given in turn, the last one for ever. `pushes` are (time, news); news None is the loss of the line.
-    `line_at` says how Redis is at a time when somebody subscribes, `events_at` how the service's events are.
-    With `holds` it holds answers that are to be held until a push; any other takes `took_s`.
+    `line_at` says how Redis is at a time when somebody subscribes, `events_at` how the service's events are. At the
+    times of `quiet` the line should have said something. With `holds` the service holds answers that are to be held
+    until a push; any other takes `took_s`.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class World:
         events_at: Callable[[float], Line] = lambda _: Line.NONE,
         holds: bool = False,
         took_s: float = 0.0,
+        quiet: Collection[float] = (),
     ) -> None:
         self.answers = [each if isinstance(each, Answer) else Answer(value=each) for each in answers]
         self.pushes = deque(pushes or [])
         self.at = {Road.REDIS: line_at, Road.SSE: events_at}
-        self.holds, self.took_s = holds, took_s
+        self.holds, self.took_s, self.quiet = holds, took_s, deque(sorted(quiet))
         self.now_s = 0.0
         self.steps: list[tuple[float, Step]] = []
 
@@ -104,6 +106,9 @@ class World:
         return Reply(at_s=self.now_s, answer=Answer(value=seen, was_held=True))
 
     def _listen(self, seconds: float) -> Reply:
+        if self.quiet and self.quiet[0] <= self.now_s + seconds:
+            self.now_s = self.quiet.popleft()
+            return Reply(at_s=self.now_s, line=Line.QUIET)
         if not self.pushes or self.pushes[0][0] > self.now_s + seconds:
             self.now_s += seconds
             return Reply(at_s=self.now_s, line=Line.UP)

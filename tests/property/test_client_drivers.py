@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 ROADS = http.Roads(client_id="acme", redis_url="redis://r", has_events=True)
+LINES = {Signal.LOST: Line.DOWN, Signal.QUIET: Line.QUIET}
 NO_ROADS = http.Roads(client_id="acme", redis_url=None, has_events=False)
 
 
@@ -106,8 +107,8 @@ class History:
             self.now_s += seconds
             return None
         self.now_s += min(seconds, self.dice.choice([0.001, 1.0, 20.0]))
-        if luck < 0.4:
-            return Signal.LOST
+        if luck < 0.5:
+            return Signal.LOST if luck < 0.4 else Signal.QUIET
         of_s = max(0.0, self.now_s - self.dice.choice([0.0, 5.0, 60.0]))  # late, or doubled
         return self.truth(self.dice.choice(sorted(self.ends_s)), of_s)
 
@@ -131,7 +132,7 @@ class History:
                 answer = Answer(is_away=line is Line.DOWN)
             case Listen(seconds):
                 news = self.listen(seconds)
-                line = Line.DOWN if news is Signal.LOST else Line.UP
+                line = LINES.get(news, Line.UP) if isinstance(news, Signal) else Line.UP
                 answer = Answer(value=news if isinstance(news, Job) else None)
             case Pause(seconds):
                 self.pause(seconds)
@@ -289,7 +290,7 @@ def test_no_wait_for_many_outlasts_its_deadline_nor_asks_in_a_hot_loop(
     virtually(world, make_wait_all(push, timeout_s, "raise"))
     assert world.now_s <= timeout_s + GRACE_S + 1e-6
     sent = sum(isinstance(step, Send) for _, step in world.steps)
-    tried = sum(isinstance(step, Subscribe) for _, step in world.steps)
+    tried = sum(isinstance(step, (Subscribe, Listen)) for _, step in world.steps)
     assert sent <= 2 + world.now_s / 0.5 + tried
     for _, step in world.steps:
         if isinstance(step, (Pause, Listen)):

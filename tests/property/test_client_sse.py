@@ -17,6 +17,6 @@ def test_it_does_not_matter_how_the_wire_cuts_a_stream(events: list[list[str]], 
     lines = [line for event in events for line in (*(f"data: {part}" for part in event), "", ": on")]
     text = "".join(line + ends for line in [*lines, ": end"]).encode()
     borders = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    parser = Parser()
+    parser = Parser(15.0)
     found = [data for a, b in itertools.pairwise(borders) for data in parser.feed(text[a:b])]
     assert found == ["\n".join(event).encode() for event in events]

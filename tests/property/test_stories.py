@@ -119,7 +119,7 @@ def test_the_reader_of_one_job_hears_its_changes_once_in_order_and_never_misses_
         for act in before:
             world.act(act)
         now = world.written[-1]
-        parts = tell(Impatient(waiter), JobStory(world.look, now.seq, is_over=now.done), event(now))
+        parts = tell(Impatient(waiter), JobStory(world.look, now.seq, is_over=now.done), event(now), pace=lambda: 15.0)
         told = told_by(world, parts, acts, lambda _: False)
     assert told[0] == now.seq
     assert told == sorted(set(told))
@@ -136,6 +136,6 @@ def test_the_reader_of_all_jobs_hears_every_change_once_and_in_order(
         for act in before:
             world.act(act)
         start = min(start, len(world.written))
-        parts = tell(Impatient(waiter), ClientStory(world.since, f"{start}-0"), b"", is_behind=True)
+        parts = tell(Impatient(waiter), ClientStory(world.since, f"{start}-0"), b"", is_behind=True, pace=lambda: 15.0)
         told = told_by(world, parts, acts, lambda told: len(told) == last - start)
     assert told == list(range(start + 1, last + 1))

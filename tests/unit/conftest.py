@@ -36,7 +36,7 @@ def hub() -> Hub:
 @pytest.fixture(scope="module")
 def app(used: redis.Redis, moved: Clock, hub: Hub) -> Flask:
     """Return an application for all tests of a module: its routes take long to compile."""
-    return create_app(ApiSettings(), used, clock=moved, hub=hub, ping_s=PING_S)
+    return create_app(ApiSettings(), used, clock=moved, hub=hub, ping_s=lambda _: PING_S)
 
 
 @pytest.fixture

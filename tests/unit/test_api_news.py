@@ -16,6 +16,8 @@ from service import eventually
 
 from api.app import create_app
 from api.settings import ApiSettings
+from api.stories import JobStory
+from api.streams import ping_s, tell
 from contract.job import Output
 from store import feed, keys
 from store.hub import BOUND, Hub
@@ -64,7 +66,7 @@ def document(block: str) -> tuple[str, dict[str, Any]]:
 
 
 def next_job(blocks: Iterator[str]) -> dict[str, Any]:
-    return document(next(block for block in blocks if block != ": ping"))[1]
+    return document(next(block for block in blocks if not block.startswith(": ping")))[1]
 
 
 def test_a_stream_tells_the_job_now_each_change_once_and_ends_with_the_end(
@@ -72,12 +74,12 @@ def test_a_stream_tells_the_job_now_each_change_once_and_ends_with_the_end(
 ) -> None:
     submit(web)
     with listening(connection, hub), opened(web, "/jobs/j1/events") as blocks:
-        assert next(blocks) == "retry: 1000"
+        assert next(blocks) == ": ping 0.2\nretry: 1000"
         assert next_job(blocks) == web.get("/jobs/j1").get_json()
         run = start(runs)
         run.advance("fetch", 0.5)
         run.complete(OUTPUT)
-        told = [document(block) for block in blocks if block != ": ping"]
+        told = [document(block) for block in blocks if not block.startswith(": ping")]
         assert [job["seq"] for _, job in told] == [2, 3, 4]
         assert told[-1] == (jobs.record("j1", "default").feed_id, web.get("/jobs/j1").get_json())
     assert hub.waiting == 0
@@ -106,7 +108,7 @@ def test_who_comes_back_is_told_each_change_that_it_has_missed(web: FlaskClient,
     run.advance("fetch", 0.1)
     run.complete(OUTPUT)
     with opened(web, "/jobs/j1/events", Last_Event_ID=first) as blocks:
-        assert [document(block)[1]["seq"] for block in blocks if block != "retry: 1000"] == [2, 3, 4]
+        assert [document(block)[1]["seq"] for block in blocks if block.startswith("id")] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("known", ["1-1", "nonsense", "9-9-9"])
@@ -116,14 +118,14 @@ def test_who_comes_back_too_late_or_from_nowhere_is_told_the_job_as_it_is(
     submit(web)
     start(runs).complete(OUTPUT)
     with opened(web, "/jobs/j1/events", Last_Event_ID=known) as blocks:
-        assert [document(block)[1]["seq"] for block in blocks if block != "retry: 1000"] == [3]
+        assert [document(block)[1]["seq"] for block in blocks if not block.startswith(": ping")] == [3]
 
 
 def test_silence_is_filled_with_comments(web: FlaskClient) -> None:
     submit(web)
     with opened(web, "/jobs/j1/events") as blocks:
         next_job(iter([next(blocks), next(blocks)][1:]))
-        assert [next(blocks), next(blocks)] == [": ping", ": ping"]
+        assert [next(blocks), next(blocks)] == [": ping 0.2", ": ping 0.2"]
 
 
 def test_a_reader_that_was_too_slow_goes_on_with_the_job_as_it_is(
@@ -149,7 +151,7 @@ def test_the_stream_of_all_tells_what_comes_and_not_what_was(
 ) -> None:
     submit(web, "before")
     with listening(connection, hub), opened(web, "/events") as blocks:
-        assert next(blocks) == ": listening\nretry: 1000"
+        assert next(blocks) == ": ping 0.2\n: listening\nretry: 1000"
         submit(web, "a")
         submit(web, "b")
         start(runs, "a").complete(OUTPUT)
@@ -316,7 +318,7 @@ def test_what_failed_to_be_read_is_read_again(
         with monkeypatch.context() as patch:
             patch.setattr("store.jobs.fetch_one", fails)
             hub.look()
-            assert next(blocks) == ": ping"
+            assert next(blocks) == ": ping 0.2"
             assert down.wait(5)
         assert next_job(blocks)["state"] == "completed"
         assert wait.result().get_json()["state"] == "completed"
@@ -325,3 +327,18 @@ def test_what_failed_to_be_read_is_read_again(
 def test_a_feed_that_was_never_begun_has_a_start(connection: redis.Redis) -> None:
     assert feed.end(connection, "default") == feed.START
     assert feed.read(connection, "default") == []
+
+
+@pytest.mark.parametrize(
+    ("readers", "pause_s"), [(0, 1), (1, 1), (500, 1), (501, 2), (5000, 10), (7500, 15), (100_000, 15)]
+)
+def test_the_fewer_readers_there_are_the_sooner_each_hears_that_its_line_is_there(readers: int, pause_s: float) -> None:
+    assert ping_s(readers) == pause_s
+
+
+def test_the_pace_that_was_said_last_is_kept_until_the_next_is_said(web: FlaskClient, hub: Hub) -> None:
+    submit(web)
+    paces = iter([0.1, 0.2, 0.3])
+    with hub.join("default", "j1") as waiter:
+        told = tell(waiter, JobStory(lambda: pytest.fail("no look"), 1, is_over=False), b"\n", pace=lambda: next(paces))
+        assert [next(told) for _ in range(3)] == [b": ping 0.1\n\n", b": ping 0.2\n\n", b": ping 0.3\n\n"]

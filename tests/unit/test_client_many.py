@@ -56,6 +56,7 @@ class World:
     has_redis: bool = True
     took_s: float = 0.0
     refusal: DubqError | None = None
+    quiet_s: float = 1e9  # when the line should have said something
     now_s: float = 0.0
     changed_s: float = 0.0  # when those that are looked at after a second were changed
     sent: list[tuple[float, str]] = field(default_factory=list)
@@ -96,6 +97,9 @@ class World:
         return job(job_id, state, changed_s=self.changed_s if self.now_s > 1 else 0.0)
 
     def _listen(self, seconds: float) -> Reply:
+        if self.quiet_s <= self.now_s + seconds and not (self.pushes and self.pushes[0][0] < self.quiet_s):
+            self.now_s, self.quiet_s = self.quiet_s, 1e9
+            return Reply(at_s=self.now_s, line=Line.QUIET)
         if not self.pushes or self.pushes[0][0] > self.now_s + seconds:
             self.now_s += seconds
             return Reply(at_s=self.now_s, line=Line.UP)
@@ -150,6 +154,13 @@ def test_a_line_that_comes_back_has_everything_read_anew() -> None:
     world.wait()
     assert [asked for _, asked in world.sent] == ["a,b", "a,b"]
     assert len(world.subscribed) == 2
+
+
+def test_a_line_in_doubt_has_everything_read_anew_also_what_was_just_heard_of() -> None:
+    world = World(["a", "b"], pushes=pushed((1, job("a", RUNNING, 2))), ends={"a": 2, "b": 2}, quiet_s=3.0)
+    world.wait()
+    assert world.sent == [(0.0, "a,b"), (3.0, "a,b")]
+    assert len(world.subscribed) == 1
 
 
 def test_after_trouble_only_what_the_look_still_lacks_is_read() -> None:

@@ -100,6 +100,13 @@ def test_a_line_is_found_again_within_two_seconds_however_long_it_was_away() -> 
     assert world.tried()[-1][0] < 702
 
 
+def test_a_line_that_should_have_said_something_is_helped_by_a_look_and_stays() -> None:
+    world = World(RUNNING, RUNNING, COMPLETED, quiet={5.0, 12.0})
+    assert run(world, Push.IF_OFFERED) == COMPLETED
+    assert world.times(Send) == [0.0, 5.0, 12.0]
+    assert world.tried() == [(0.0, Road.REDIS)]
+
+
 def test_a_subscriber_wants_redis_and_nothing_else() -> None:
     world = World(RUNNING, RUNNING, COMPLETED, line_at=down, events_at=up, holds=True)
     run(world, Push.ALWAYS)

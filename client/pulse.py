@@ -1,0 +1,47 @@
+"""How long a line may be silent before it is doubted, and before it is given up. Pure: told what is heard and when."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+DOUBTED: Final = 2.0
+LOST: Final = 4.0
+"""So many times what should pass at most between two signs of life."""
+
+
+class Beat(Enum):
+    """What the silence of a line comes to."""
+
+    STEADY = auto()
+    DOUBTFUL = auto()  # it should have said something by now: once for each silence
+    LOST = auto()
+
+
+@dataclass(slots=True)
+class Pulse:
+    """One line's signs of life. A living one is heard of every `every_s`; in a doubt it is looked at by another road.
+
+    Giving it up takes longer than doubting it: who is slow for a moment is not to be rid of all that listen to him.
+    """
+
+    heard_s: float
+    every_s: float
+    is_doubted: bool = False
+
+    def hear(self, at_s: float) -> None:
+        """Take note of a sign of life."""
+        self.heard_s, self.is_doubted = at_s, False
+
+    def feel(self, at_s: float) -> Beat:
+        """Return what the silence comes to now."""
+        silent_s = at_s - self.heard_s
+        if silent_s >= LOST * self.every_s:
+            return Beat.LOST
+        if silent_s >= DOUBTED * self.every_s and not self.is_doubted:
+            self.is_doubted = True
+            return Beat.DOUBTFUL
+        return Beat.STEADY
+
+    def due_s(self) -> float:
+        """Return when `feel` will have something to say if nothing is heard until then."""
+        return self.heard_s + (LOST if self.is_doubted else DOUBTED) * self.every_s
