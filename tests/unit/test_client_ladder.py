@@ -117,3 +117,11 @@ def test_the_loss_of_a_lower_line_has_the_better_one_tried_as_soon_as_if_there_w
     assert roads.to_try(1.3) is None
     roads.is_lost(1.3)
     assert roads.to_try(1.3) is Road.REDIS
+
+
+def test_failures_of_a_line_before_it_came_up_do_not_count_when_it_is_lost() -> None:
+    roads = ladder()
+    fail(roads, Road.REDIS, 0.0)
+    roads.is_up(Road.REDIS, 10.0)
+    roads.is_lost(100.0)
+    assert roads.to_try(100.0) is None

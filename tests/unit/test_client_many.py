@@ -56,6 +56,7 @@ class World:
     has_redis: bool = True
     took_s: float = 0.0
     refusal: DubqError | None = None
+    last_seq: int = 3  # of those that have ended
     quiet_s: float = 1e9  # when the line should have said something
     now_s: float = 0.0
     changed_s: float = 0.0  # when those that are looked at after a second were changed
@@ -94,7 +95,12 @@ class World:
 
     def _shown(self, job_id: str) -> Job:
         state = COMPLETED if self.now_s >= self.ends.get(job_id, 1e9) else RUNNING
-        return job(job_id, state, changed_s=self.changed_s if self.now_s > 1 else 0.0)
+        return job(
+            job_id,
+            state,
+            self.last_seq if state.is_final else None,
+            changed_s=self.changed_s if self.now_s > 1 else 0.0,
+        )
 
     def _listen(self, seconds: float) -> Reply:
         if self.quiet_s <= self.now_s + seconds and not (self.pushes and self.pushes[0][0] < self.quiet_s):
@@ -157,7 +163,8 @@ def test_a_line_that_comes_back_has_everything_read_anew() -> None:
 
 
 def test_a_line_in_doubt_has_everything_read_anew_also_what_was_just_heard_of() -> None:
-    world = World(["a", "b"], pushes=pushed((1, job("a", RUNNING, 2))), ends={"a": 2, "b": 2}, quiet_s=3.0)
+    news = pushed((1, job("a", RUNNING, 3)))
+    world = World(["a", "b"], pushes=news, ends={"a": 2, "b": 2}, quiet_s=3.0, last_seq=4)
     world.wait()
     assert world.sent == [(0.0, "a,b"), (3.0, "a,b")]
     assert len(world.subscribed) == 1
