@@ -5,6 +5,9 @@ from client import TranslationClient
 with TranslationClient("http://127.0.0.1:5000") as client:
     job = client.submit("https://example.com/talk.mp4", target_language="es")
     done = client.wait(job.job_id)
+
+`wait` is told by the best `Road` there is, and asks where there is none. `AsyncTranslationClient` has the same methods,
+awaited. It needs aiohttp, `webhooks` and `CallbackServer` need standardwebhooks: they are imported when asked for.
 """
 
 from importlib import import_module

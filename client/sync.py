@@ -34,9 +34,9 @@ class TranslationClient(Waits):
     """Submits translation jobs and waits for them. May be shared by any number of threads. Ids may be resume tokens.
 
     `url` and `token` default to DUBQ_URL and DUBQ_TOKEN, `redis_url` to what the service says (`GET /connect`). `roads`
-    are those that `wait` and its like may take, where the service offers them; asking they always may.
-    `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last four are
-    for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
+    are those that `wait` and its like may take where the service offers them: each a `Road`, or its word. Asking they
+    always may. `session` is a requests session of your own (proxies, certificates), which `close` leaves open. The last
+    four are for tests: a monotonic clock, what sleeps, a chance in [0, 1), and the time in UTC.
 
     All methods raise subclasses of DubqError: ServiceUnavailableError where the service cannot be reached, and what it
     refuses; ValueError and TypeError for arguments that cannot be sent. A wait rides out what passes, and raises

@@ -85,7 +85,10 @@ class Waits:
         raise_on_failure: bool = True,
         on_stall: OnUpdate | None = None,
     ) -> Job:
-        """Wait for a job's end by asking again and again, ever more seldom; without an id for that of `/status`."""
+        """Wait for a job's end by asking: when it is due by its `eta`, else ever more seldom.
+
+        Without an id it is about the job of `/status`.
+        """
         _, plan = self._desk.waiting(
             job_id,
             Push.NEVER,
