@@ -33,7 +33,7 @@ class Waits:
         """Wait for a job's end by the best road there is: Redis, server-sent events, a held answer, or asking.
 
         `on_update` is called in this thread with the job as it is now, and with every change that is seen;
-        `on_stall` once there has been no news for three times as long as the job should have taken: not a timeout.
+        `on_stall` once there has been no news for three times what `eta` gives nine of ten such jobs: not a timeout.
         """
         ids, plan = self._desk.waiting(
             job_id,
