@@ -53,7 +53,7 @@ def test_the_shown_subscriber_knows_the_end(service: Service, client: Translatio
 def test_the_shown_stream_begins_with_the_job_and_ends_with_its_end(service: Service) -> None:
     (said,) = run_all("events.md", service)
     data = [line for line in said.splitlines() if line.startswith("data: ")]
-    assert "}retry: 1000\n\nid: " in said
+    assert "}: ping 1\nretry: 1000\n\nid: " in said
     assert '"state":"completed"' in data[-1]
 
 
