@@ -30,6 +30,15 @@ class AsyncStream:
         self._parser, self._pulse = Parser(PING_S), Pulse(clock(), PING_S)
         self._news: deque[News] = deque()
 
+    async def begins(self, within_s: float) -> bool:
+        """Whether it says something `within_s`: the service does at once, unless somebody in between collects it."""
+        try:
+            async with asyncio.timeout(max(0.0, within_s)):
+                await self._read()
+        except TimeoutError:
+            return False
+        return Signal.LOST not in self._news
+
     async def take(self, within_s: float) -> News | None:
         """Return the oldest news, or None if there is none `within_s`."""
         until_s = self._clock() + within_s

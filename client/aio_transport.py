@@ -86,6 +86,14 @@ class AsyncTransport:
             return answer, line, None
         stream = AsyncStream(response, self._streams.discard, self._clock)
         self._streams.add(stream)
+        try:
+            has_begun = await stream.begins(began_s + outgoing.timeout_s - self._clock())
+        except BaseException:  # a cancelled wait leaves nothing behind
+            stream.leave()
+            raise
+        if not has_begun:
+            stream.leave()
+            return answer, Line.DOWN, None
         return answer, line, stream
 
     async def close(self) -> None:

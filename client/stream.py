@@ -32,9 +32,15 @@ class Stream:
         """`response` is the head of a stream. Raises RuntimeError where no thread can be begun."""
         self._response, self._at_end, self._clock = response, at_end, clock
         self._pulse = Pulse(clock(), PING_S)
+        self._has_begun, self._has_spoken = threading.Event(), False
         self._news: SimpleQueue[News] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="dubq-stream", daemon=True)
         self._thread.start()
+
+    def begins(self, within_s: float) -> bool:
+        """Whether it says something `within_s`: the service does at once, unless somebody in between collects it."""
+        self._has_begun.wait(max(0.0, within_s))
+        return self._has_spoken
 
     def take(self, within_s: float) -> News | None:
         """Return the oldest news, or None if there is none `within_s`."""
@@ -62,11 +68,14 @@ class Stream:
             while some := self._response.raw.read1(decode_content=True):
                 for payload in parser.feed(some):
                     self._news.put(payload)
+                self._has_spoken = True
+                self._has_begun.set()
                 self._pulse.every_s = parser.ping_s
                 self._pulse.hear(self._clock())
         except (HTTPError, OSError, ValueError) as error:
             _log.info("stream_lost", extra={"reason": str(error)})
         finally:
+            self._has_begun.set()
             self._response.close()
             self._at_end(self)
             self._news.put(Signal.LOST)

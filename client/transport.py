@@ -74,7 +74,12 @@ class Transport:
         if line is not Line.UP:
             return answer, line, None
         stream = self._follow(response)
-        return answer, Line.UP if stream else Line.NONE, stream
+        if stream is None:
+            return answer, Line.NONE, None
+        if not stream.begins(began_s + outgoing.timeout_s - self._clock()):
+            stream.leave()
+            return answer, Line.DOWN, None
+        return answer, Line.UP, stream
 
     def close(self) -> None:
         """Let go of all connections, and end all streams."""

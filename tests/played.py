@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ class PlayedService(ThreadingHTTPServer):
         self.jobs: dict[str, Job] = {}
         self.requests: list[tuple[float, str]] = []
         self.is_away = False
+        self.beginning: bytes | None = None  # of each stream of events, which goes no further; None: there are none
+        self.is_over = threading.Event()
         self.connections = 0
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -88,7 +91,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.is_away:
             self.close_connection = True
         elif self.path == "/connect":
-            self._answer(200, {"client_id": "acme", "redis": {"url": self.server.redis_url, "channel": "acme"}})
+            redis = {"url": self.server.redis_url, "channel": "acme"}
+            has_events = self.server.beginning is not None
+            self._answer(200, {"client_id": "acme", "redis": redis, "sse": has_events})
+        elif self.path.endswith("/events"):
+            self._begin_stream()
         elif self.path.startswith("/jobs?ids="):
             ids = self.path.partition("=")[2].split(",")
             found = [self.server.jobs[each].to_wire() for each in ids if each in self.server.jobs]
@@ -97,6 +104,16 @@ class Handler(BaseHTTPRequestHandler):
             job = self.server.jobs[self.path.rpartition("/")[2]]
             is_known = self.headers.get("If-None-Match") == f'"{job.seq}"'
             self._answer(304, None) if is_known else self._answer(200, job.to_wire())
+
+    def _begin_stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if self.server.beginning:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(self.server.beginning), self.server.beginning))
+        self.server.is_over.wait(30)
+        self.close_connection = True
 
     def _answer(self, status: int, document: Any) -> None:
         body = b"" if document is None else json.dumps(document).encode()

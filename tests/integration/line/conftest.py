@@ -37,6 +37,7 @@ def service(redis_server: ValkeyServer) -> Iterator[PlayedService]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, name="the-service")
         thread.start()
         yield server
+        server.is_over.set()
         server.shutdown()
         thread.join()
         server.redis.close()
