@@ -33,8 +33,9 @@ from contract.errors import (
 from contract.job import Eta, Failure, Job, Output, Priority
 from contract.states import ForeignState, ForeignWord, Result, State
 
+from .batch import NotAllSubmittedError
 from .ladder import Road
-from .many import ManyTimeoutError, NotAllSubmittedError
+from .many import ManyTimeoutError
 from .metrics import Metrics
 from .once import subscribe
 from .patience import NoPushError

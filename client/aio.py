@@ -8,18 +8,16 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from contract.errors import DubqError
 from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
-from .aio_driver import AsyncMeans, AsyncWay, each_in_a_task, finish, pause
+from .aio_driver import AsyncMeans, AsyncWay, finish, pause
 from .aio_listener import AsyncListener
 from .aio_transport import AsyncTransport
 from .aio_waits import AsyncWaits
 from .desk import SUBMIT_TIMEOUT_S, Desk, now_utc, token_or_default, url_or_default
 from .ladder import ROADS, Road
-from .many import SENDERS, accepted
 from .metrics import Metrics
 from .patience import REQUEST_TIMEOUT_S
 from .roads import ClientClosedError
@@ -133,20 +131,12 @@ class AsyncTranslationClient(AsyncWaits):
     ) -> list[Job]:
         """Submit many jobs, given as the arguments of `submit` by name; return them as accepted, in the order given.
 
-        Each is sent again as by `submit`, all within `timeout` seconds. Raises NotAllSubmittedError, which has the jobs
-        that were accepted, if any was not; TypeError or ValueError, before anything is sent, for what is no submission.
+        A thousand are one request; one that has an `idempotency_key` is a request of its own. What got no answer is
+        sent again as by `submit`, all within `timeout` seconds. Raises NotAllSubmittedError, which has the jobs that
+        were accepted, if any was not; TypeError or ValueError, before anything is sent, for what is no submission.
         """
-        requests, plan = self._desk.submitting_many(submissions, timeout)
-
-        async def submit(request: http.Request[Job]) -> Job | DubqError:
-            try:
-                return await finish(self._run(plan(request)), on_update=None)
-            except ClientClosedError:
-                raise
-            except DubqError as error:
-                return error
-
-        jobs = accepted(await each_in_a_task(submit, requests, SENDERS))
+        plan = self._desk.submitting_many(submissions, timeout)
+        jobs = await finish(self._run(plan), on_update=None)
         for job in jobs[:1]:
             self._means.way.note(job)
         return jobs

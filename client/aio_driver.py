@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,6 @@ from .switchboard import Signal
 
 Opened: TypeAlias = tuple[http.Answer[Any], Line, AsyncMailbox | AsyncStream | None]
 
-A = TypeVar("A")
 T = TypeVar("T")
 Told: TypeAlias = Job | Warn | End[T]
 
@@ -74,25 +73,6 @@ async def pause(closed: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await closed.wait()
-
-
-async def each_in_a_task(work: Callable[[A], Coroutine[Any, Any, T]], things: Sequence[A], most: int) -> list[T]:
-    """Return what `work` makes of each thing, `most` at once; once it raises, everything else is given up."""
-    done: dict[int, T] = {}
-    left = iter(list(enumerate(things)))
-
-    async def take_turns() -> None:
-        for place, thing in left:
-            done[place] = await work(thing)
-
-    tasks = [asyncio.create_task(take_turns(), name="dubq-sender") for _ in range(min(most, len(things)))]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return [done[place] for place in range(len(things))]
 
 
 class AsyncWay:

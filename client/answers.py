@@ -60,7 +60,7 @@ def classify(request: Request[T], status: int, headers: Mapping[str, str], body:
         return Answer(error=_moved(request, status, headers.get("Location")))
     if status >= HTTPStatus.BAD_REQUEST:
         is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in PASSING
-        error = _refusal(request, status, body)
+        error = _refusal(request, status, _problem(body))
         return Answer(error=error, is_passing=is_passing, retry_after_s=pause_s)
     try:
         return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s, was_held=was_held)
@@ -70,6 +70,19 @@ def classify(request: Request[T], status: int, headers: Mapping[str, str], body:
         return Answer(
             error=ServiceUnavailableError(text, job_id=request.job_id), is_passing=True, retry_after_s=pause_s
         )
+
+
+def submitted(result: Any, request: Request[Job]) -> Job | DubqError:
+    """Read what has become of one submission of many, which `request` would have sent alone.
+
+    Raises KeyError, TypeError or ValueError for what is no word of the service about it.
+    """
+    if "job" not in result:
+        return _refusal(request, int(result["status"]), result["problem"])
+    job = request.read(result["job"])
+    if job.job_id != request.job_id:
+        raise ValueError(f"it is about {job.job_id} where {request.job_id} was to be")
+    return job
 
 
 def stream(
@@ -121,14 +134,11 @@ def _moved(request: Request[Any], status: int, location: str | None) -> DubqErro
     return RequestError(f"the service has moved to {where}: use that address", job_id=request.job_id)
 
 
-def _refusal(request: Request[Any], status: int, body: bytes) -> DubqError:
-    problem = _problem(body) | {"status": status}  # a proxy may have put its own status before the problem's
-    try:
-        error = revive(problem, job_id=request.job_id, job=None)
+def _refusal(request: Request[Any], status: int, problem: Mapping[str, Any]) -> DubqError:
+    try:  # a proxy may have put its own status before the problem's
+        return revive({**problem, "status": status}, job_id=request.job_id, job=None)
     except (KeyError, TypeError, ValueError):
-        error = revive({"status": status}, job_id=request.job_id, job=None)
-    error.job_id = error.job_id or request.job_id
-    return error
+        return revive({"status": status}, job_id=request.job_id, job=None)
 
 
 def _problem(body: bytes) -> dict[str, Any]:

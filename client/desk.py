@@ -10,8 +10,9 @@ from contract.ids import uuid7
 from contract.job import Job
 
 from . import http
+from .batch import submit_many
 from .ladder import ROADS, Road
-from .many import ManyTerms, submit_by, wait_all
+from .many import ManyTerms, wait_all
 from .patience import OnTimeout, Push, check_seconds
 from .sendable import check_token, check_url
 from .steps import Plan
@@ -97,15 +98,11 @@ class Desk:
         check_seconds("timeout", timeout)
         return insist(request, timeout, self.request_timeout_s, self.clock(), self.chance)
 
-    def submitting_many(
-        self, submissions: Iterable[Mapping[str, Any]], timeout: float
-    ) -> tuple[list[http.Request[Job]], Callable[[http.Request[Job]], Plan[Job]]]:
-        """Return all requests, and what plans to send one of them when its turn comes, all within `timeout` seconds."""
+    def submitting_many(self, submissions: Iterable[Mapping[str, Any]], timeout: float) -> Plan[list[Job]]:
+        """Plan to submit many jobs within `timeout` seconds."""
         check_seconds("timeout", timeout)
-        requests, deadline_s = [self.submission(each) for each in submissions], self.clock() + timeout
-        return requests, lambda request: submit_by(
-            request, deadline_s, self.request_timeout_s, self.clock(), self.chance
-        )
+        requests = [self.submission(each) for each in submissions]
+        return submit_many(requests, timeout, self.request_timeout_s, self.clock(), self.chance)
 
     def waiting(
         self,

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +34,6 @@ from .transport import Transport
 
 Opened: TypeAlias = tuple[http.Answer[Any], Line, Mailbox | Stream | None]
 
-A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -90,18 +88,6 @@ def ended(running: Generator[Job | Warn, None, object]) -> Generator[Job, None, 
         for job in jobs:
             if job.done:
                 yield job
-
-
-def each_in_a_thread(work: Callable[[A], T], things: Sequence[A], most: int) -> list[T]:
-    """Return what `work` makes of each thing, `most` at once; once it raises, nothing more is begun."""
-    pool = ThreadPoolExecutor(most, thread_name_prefix="dubq-sender")
-    try:
-        results = list(pool.map(work, things))
-    except BaseException:  # also Ctrl-C, which has not the time to wait for requests that are under way
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-    return results
 
 
 class Way:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     """What a request is for, as it is counted."""
 
     SUBMIT = "submit"
+    SUBMIT_MANY = "submit_many"
     READ = "read"
     READ_MANY = "read_many"
     LIST = "list"

@@ -1,18 +1,17 @@
-"""Many jobs at once: how to wait for all of them, and what to make of submitting many. Plans, without I/O.
+"""Many jobs at once: how to wait for all of them. A plan, without I/O.
 
 A wait for a thousand jobs is one subscription and, where jobs have to be read, bulk reads. What is bounded for one job
 is bounded for each of many: messages about some do not put off the look at those that are silent.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from contract.errors import (
     DubqError,
     IllegalTransitionError,
     JobNotFoundError,
-    ServiceUnavailableError,
     WaitTimeoutError,
 )
 from contract.job import Job
@@ -22,11 +21,7 @@ from . import http
 from .ladder import Road
 from .patience import Patience
 from .steps import Plan, Send
-from .waiting import insist
 from .watch import CANCEL_S, Chance, Watch, is_another_life, verdict
-
-SENDERS: Final = 8
-"""How many submissions are on their way at once."""
 
 NAMED_IDS: Final = 3
 """How many ids an error's text names; `jobs` has all."""
@@ -41,25 +36,6 @@ class ManyTimeoutError(WaitTimeoutError):
     def __init__(self, message: str, *, jobs: Mapping[str, Job]) -> None:
         super().__init__(message)
         self.jobs = dict(jobs)
-
-
-class NotAllSubmittedError(DubqError):
-    """Some submissions were refused or got no answer; the others were accepted, and go on.
-
-    `jobs` and `errors` have one place for each submission, in the order given: its job or None, its error or None. An
-    error has the `job_id`, with which the same submission can be sent once more at any time.
-    """
-
-    code = "not_all_submitted"
-    title = "Not all jobs were submitted"
-
-    def __init__(self, jobs: Sequence[Job | None], errors: Sequence[DubqError | None]) -> None:
-        self.jobs, self.errors = tuple(jobs), tuple(errors)
-        failures = [error for error in errors if error]
-        super().__init__(
-            f"{len(failures)} of {len(jobs)} jobs were not submitted; the first: {failures[0]}",
-            job_id=failures[0].job_id,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,28 +179,6 @@ class _WaitAll(Watch[dict[str, Job]]):
         if has_ended and self._open:
             yield from self._look(self._now_s + within_s, is_last=True)
         return "they were asked to stop, which can be waited for"
-
-
-# Submitting many.
-
-
-def submit_by(
-    request: http.Request[Job], deadline_s: float, request_timeout_s: float, at_s: float, chance: Chance
-) -> Plan[Job]:
-    """Plan to submit one of many, whose deadline is the same: what comes to its turn too late is not sent at all."""
-    if at_s > deadline_s:
-        raise ServiceUnavailableError("there was no time left to send it", job_id=request.job_id)
-    return (yield from insist(request, deadline_s - at_s, request_timeout_s, at_s, chance))
-
-
-def accepted(outcomes: Iterable[Job | DubqError]) -> list[Job]:
-    """Return the jobs, or raise NotAllSubmittedError where there is not one for each submission."""
-    found = list(outcomes)
-    jobs: list[Any] = [each if isinstance(each, Job) else None for each in found]
-    errors = [each if isinstance(each, DubqError) else None for each in found]
-    if any(errors):
-        raise NotAllSubmittedError(jobs, errors)
-    return jobs
 
 
 def _some(job_ids: Sequence[str]) -> str:

@@ -9,16 +9,14 @@ from typing import Any, Self, TypeVar
 
 import requests
 
-from contract.errors import DubqError
 from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
 from .desk import SUBMIT_TIMEOUT_S, Desk, now_utc, token_or_default, url_or_default
-from .driver import Means, Way, each_in_a_thread, finish
+from .driver import Means, Way, finish
 from .ladder import ROADS, Road
 from .listener import Listener
-from .many import SENDERS, accepted
 from .metrics import Metrics
 from .patience import REQUEST_TIMEOUT_S
 from .roads import ClientClosedError
@@ -140,20 +138,12 @@ class TranslationClient(Waits):
     def submit_many(self, submissions: Iterable[Mapping[str, Any]], *, timeout: float = SUBMIT_TIMEOUT_S) -> list[Job]:
         """Submit many jobs, given as the arguments of `submit` by name; return them as accepted, in the order given.
 
-        Each is sent again as by `submit`, all within `timeout` seconds. Raises NotAllSubmittedError, which has the jobs
-        that were accepted, if any was not; TypeError or ValueError, before anything is sent, for what is no submission.
+        A thousand are one request; one that has an `idempotency_key` is a request of its own. What got no answer is
+        sent again as by `submit`, all within `timeout` seconds. Raises NotAllSubmittedError, which has the jobs that
+        were accepted, if any was not; TypeError or ValueError, before anything is sent, for what is no submission.
         """
-        requests, plan = self._desk.submitting_many(submissions, timeout)
-
-        def submit(request: http.Request[Job]) -> Job | DubqError:
-            try:
-                return finish(self._run(plan(request)), on_update=None)
-            except ClientClosedError:
-                raise
-            except DubqError as error:
-                return error
-
-        jobs = accepted(each_in_a_thread(submit, requests, SENDERS))
+        plan = self._desk.submitting_many(submissions, timeout)
+        jobs = finish(self._run(plan), on_update=None)
         for job in jobs[:1]:
             self._means.way.note(job)
         return jobs

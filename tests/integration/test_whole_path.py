@@ -216,4 +216,4 @@ def test_many_jobs_go_the_whole_way_whichever_face_asks(service: Service, face: 
         ended = {job.job_id for job in many.as_completed(ids, timeout=60)}
         assert ended == set(ids)
         assert list(many.wait_all(ids)) == ids
-        assert many.metrics.requests == 12 + 3  # the road, and a look for each of the two waits
+        assert many.metrics.requests == 1 + 3  # all in one, the road, and a look for each of the two waits

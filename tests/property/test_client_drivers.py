@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from drivers import awaited, blocking, virtually
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client import aio_driver, driver, http
+from client import driver
 from client.http import Answer
 from client.ladder import Road
 from client.many import ManyTerms, wait_all
-from client.metrics import Metrics
 from client.patience import Push
-from client.steps import Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, Warn
+from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell, Warn
 from client.switchboard import Signal
 from client.waiting import Terms, wait
 from client.watch import GRACE_S, REREADS
-from contract.errors import AuthenticationError, DubqError, RateLimitedError, ServiceUnavailableError
+from contract.errors import AuthenticationError, RateLimitedError, ServiceUnavailableError
 from contract.job import Job
 from contract.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from drivers import Made
+
+    from client.steps import Plan
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-ROADS = http.Roads(client_id="acme", redis_url="redis://r", has_events=True)
 LINES = {Signal.LOST: Line.DOWN, Signal.QUIET: Line.QUIET}
-NO_ROADS = http.Roads(client_id="acme", redis_url=None, has_events=False)
 
 
 def job(job_id: str, state: State, seq: int) -> Job:
@@ -63,6 +60,10 @@ class History:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)  # noqa: S311
+
+    @property
+    def job_ids(self) -> list[str]:
+        return list(self.ends_s)
 
     def again(self) -> History:
         return History(self.seed, self.ends_s, self.trouble_until_s, self.roads, self.refusal_odds)
@@ -139,83 +140,6 @@ class History:
             case Tell() | Warn():
                 pass
         return Reply(at_s=self.now_s, answer=answer, line=line)
-
-
-class Means:
-    """What the blocking driver performs with, all of it the history."""
-
-    def __init__(self, history: History) -> None:
-        self.history, self.metrics, self.closed = history, Metrics(), threading.Event()
-        self.transport = self.listener = self.way = self
-        self.send, self.pause, self.now = history.send, history.pause, lambda: BEGAN
-        self.line = Line.UP
-
-    def clock(self) -> float:
-        return self.history.now_s
-
-    def find(self, road: Road, within_s: float) -> Answer[http.Roads]:
-        """The subscription happens here, for without a road nobody joins."""
-        before_s = self.history.now_s
-        self.line = self.history.subscribe(road, within_s)
-        self.joined_s, self.history.now_s = self.history.now_s, before_s
-        return Answer(value=NO_ROADS if self.line is Line.NONE else ROADS)
-
-    def join(self, _url: str, _channels: Sequence[str], _within_s: float) -> Means | None:
-        self.history.now_s = self.joined_s
-        return self if self.line is Line.UP else None
-
-    def open(self, _step: Send[None]) -> tuple[Answer[Any], Line, Means | None]:
-        self.history.now_s = self.joined_s
-        is_up = self.line is Line.UP
-        return Answer(is_away=not is_up), self.line, self if is_up else None
-
-    def take(self, seconds: float) -> bytes | Signal | None:
-        news = self.history.listen(seconds)
-        return json.dumps(news.to_wire()).encode() if isinstance(news, Job) else news
-
-    def leave(self) -> None:
-        pass
-
-
-class AsyncMeans(Means):
-    """The same, awaited."""
-
-    def __getattribute__(self, name: str) -> Any:
-        member = super().__getattribute__(name)
-        if name not in {"send", "find", "join", "open", "take", "pause"}:
-            return member
-
-        async def call(*args: Any) -> Any:
-            return member(*args)
-
-        return call
-
-
-Made: TypeAlias = "Callable[[History], Plan[Any]]"
-
-
-def outcome(act: Callable[[], Any]) -> Any:
-    try:
-        return act()
-    except DubqError as error:
-        return (type(error), str(error), error.job_id, error.job)
-
-
-def virtually(history: History, make: Made) -> Any:
-    return outcome(lambda: driver.finish(driver.drive(make(history), history), history.tell))
-
-
-def blocking(history: History, make: Made) -> Any:
-    perform = driver.Performer(Means(history), list(history.ends_s))  # type: ignore[arg-type]
-    return outcome(lambda: driver.finish(driver.drive(make(history), perform), history.tell))
-
-
-def awaited(history: History, make: Made) -> Any:
-    async def act() -> Any:
-        running = aio_driver.run(make(history), AsyncMeans(history), list(history.ends_s))  # type: ignore[arg-type]
-        return await aio_driver.finish(running, history.tell)
-
-    return outcome(lambda: asyncio.run(act()))
 
 
 def make_wait(push: Push, timeout_s: float, on_timeout: Any) -> Made:

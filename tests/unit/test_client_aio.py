@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from client import AsyncTranslationClient, ClientClosedError, http
-from client.aio_driver import AsyncMeans, AsyncWay, each_in_a_task, finish, run, told
+from client.aio_driver import AsyncMeans, AsyncWay, finish, run, told
 from client.aio_listener import _Line
 from client.metrics import Metrics
 from client.patience import Push
@@ -153,25 +153,6 @@ def test_a_client_that_was_never_used_can_be_made_and_closed_anywhere() -> None:
             pass
         with pytest.raises(ClientClosedError):
             await client.get_status("j1")
-
-    asyncio.run(scene())
-
-
-def test_once_one_of_many_raises_the_others_are_given_up() -> None:
-    begun: list[int] = []
-
-    async def work(number: int) -> None:
-        begun.append(number)
-        await asyncio.sleep(0)
-        if number == 1:
-            raise LookupError
-        await asyncio.Event().wait()
-
-    async def scene() -> None:
-        with pytest.raises(LookupError):
-            await each_in_a_task(work, range(10), 3)
-        assert begun == [0, 1, 2]
-        assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(scene())
 

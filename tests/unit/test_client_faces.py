@@ -597,30 +597,47 @@ def test_many_are_named_by_their_ids_whichever_way_they_were_asked_for() -> None
 # Many at once.
 
 
-def test_many_are_submitted_under_ids_chosen_first_and_returned_in_order() -> None:
-    service = Service(refused(), (202, wire(State.QUEUED, 1)))
-    submissions = [{"video_url": f"https://example.com/{n}.mp4", "job_id": f"j{n}"} for n in range(20)]
-    jobs = service.client().submit_many(submissions)
-    assert len(jobs) == 20
-    assert {body["job_id"] for body in service.bodies()} == {f"j{n}" for n in range(20)}
-    assert len(service.bodies()) == 21
+def batch(*results: Any) -> Reply:
+    """Answer a batch: a job's id is that it was accepted, a number that it was refused with this status."""
+    return (
+        207,
+        {
+            "results": [
+                {"status": each, "problem": {}}
+                if isinstance(each, int)
+                else {"status": 202, "job": wire(State.QUEUED, 1, each)}
+                for each in results
+            ]
+        },
+    )
+
+
+def many(*job_ids: str) -> list[dict[str, Any]]:
+    return [{"video_url": f"https://example.com/{job_id}.mp4", "job_id": job_id} for job_id in job_ids]
+
+
+def test_many_are_submitted_in_one_request_and_returned_in_order() -> None:
+    service = Service(refused(), batch("b", "a", "c"))
+    client = service.client()
+    assert [job.job_id for job in client.submit_many(many("b", "a", "c"))] == ["b", "a", "c"]
+    assert service.urls() == ["http://dubq.test/jobs/batch"] * 2
+    assert client.metrics.requests_by_kind == {"submit_many": 2}
 
 
 def test_a_submission_of_many_without_an_id_is_sent_again_under_the_same_one() -> None:
-    service = Service(refused(), (503, {}), (202, wire(State.QUEUED, 1)))
-    service.client().submit_many([{"video_url": "https://example.com/a.mp4"}])
+    service = Service(refused(), (503, {}), (401, {}))
+    with pytest.raises(NotAllSubmittedError) as raised:
+        service.client().submit_many([{"video_url": "https://example.com/a.mp4"}])
     bodies = service.bodies()
     assert bodies == [bodies[0]] * 3
+    assert bodies[0]["jobs"][0]["job_id"] == raised.value.job_id
 
 
 def test_what_was_accepted_of_many_is_known_though_some_are_refused() -> None:
-    service = Service((202, wire(State.QUEUED, 1, "a")), (422, {"code": "bad_request"}))
-    submissions = [{"video_url": "https://example.com/a.mp4", "job_id": "a"}]
-    client = service.client()
-    client.submit_many(submissions)
-    with pytest.raises(NotAllSubmittedError, match="1 of 1 jobs were not submitted") as raised:
-        client.submit_many([{"video_url": "nonsense", "job_id": "b"}])
-    assert raised.value.jobs == (None,)
+    service = Service(batch("a", 422, 503), batch("c"))
+    with pytest.raises(NotAllSubmittedError, match="1 of 3 jobs were not submitted") as raised:
+        service.client().submit_many(many("a", "b", "c"))
+    assert [job and job.job_id for job in raised.value.jobs] == ["a", None, "c"]
     assert raised.value.job_id == "b"
 
 
