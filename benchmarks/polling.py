@@ -34,37 +34,44 @@ class Waited:
 
 
 def on_a_real_service(home: House, past: int) -> list[Waited]:
-    """Let `past` jobs of U(5,15) s end, then wait for others.
+    """Let `past` jobs of U(5,15) s end, then wait for others, each from its submit on.
 
-    Forty stock workers are too many for two cores, so this thread starts and ends the jobs, by a worker's own calls.
-    Their engine reports no progress. The durations are spread evenly, so that few waits stand for many.
+    Forty stock workers are too many for two cores, so this thread starts and ends the jobs, by a worker's own calls:
+    each begins when it is submitted. Their engine reports no progress. The durations are spread evenly, so that few
+    waits stand for many.
     """
     rng = Random(2)  # noqa: S311
     store = RunStore(Ledger(home.redis, StoreSettings(redis_url=home.redis_url, lease_s=60)))
     with TranslationClient(home.url) as client, ThreadPoolExecutor(WAITS) as pool:
-        _end(_begin(client, store, past, rng))
-        begun = _begin(client, store, WAITS, rng)
-        waits = [pool.submit(client.poll_status, run.job.job_id, timeout=60) for _, _, run in begun]
-        _end(begun)
+        _end(sorted(_begin(client, store, seconds) for seconds in _spread_s(past, rng)))
+        begun, waits = [], []
+        for seconds in _spread_s(WAITS, rng):
+            ends_s, job_id, run = _begin(client, store, seconds)
+            waits.append(pool.submit(client.poll_status, job_id, timeout=60))
+            begun.append((ends_s, job_id, run))
+        _end(sorted(begun))
         ended = [wait.result() for wait in waits]
         return [Waited.of(client.metrics.jobs[job.job_id]) for job in ended]
 
 
-def _begin(client: TranslationClient, store: RunStore, count: int, rng: Random) -> list[tuple[float, int, Run]]:
-    """Submit jobs and begin them all; return when each ends, soonest first."""
+def _spread_s(count: int, rng: Random) -> list[float]:
     spread_s = [SHORTEST_S + (LONGEST_S - SHORTEST_S) * (at + 0.5) / count for at in range(count)]
     rng.shuffle(spread_s)
-    job_ids = [client.submit("https://example.com/talk.mp4").job_id for _ in range(count)]
-    runs = [run for job_id in job_ids if (run := store.start(job_id))]
-    began_s = monotonic()
-    ends = [(began_s + seconds, at, run) for at, (seconds, run) in enumerate(zip(spread_s, runs, strict=True))]
-    return sorted(ends)
+    return spread_s
 
 
-def _end(ends: list[tuple[float, int, Run]]) -> None:
-    for at_s, _, run in ends:
+def _begin(client: TranslationClient, store: RunStore, seconds: float) -> tuple[float, str, Run]:
+    """Submit a job and begin it; return when it ends, its id, and the run."""
+    job_id = client.submit("https://example.com/talk.mp4").job_id
+    run = store.start(job_id)
+    if run is None:
+        raise RuntimeError(f"nothing begins job {job_id}")
+    return monotonic() + seconds, job_id, run
+
+
+def _end(ends: list[tuple[float, str, Run]]) -> None:
+    for at_s, job_id, run in ends:
         sleep(max(0.0, at_s - monotonic()))
-        job_id = run.job.job_id
         run.complete(
             Output(video_url=f"https://example.com/{job_id}.mp4", captions_url=f"https://example.com/{job_id}")
         )

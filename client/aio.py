@@ -67,6 +67,7 @@ class AsyncTranslationClient(AsyncWaits):
             listener=AsyncListener(clock),
             way=AsyncWay(redis_url, self._transport, clock),
             metrics=self.metrics,
+            memory=self._desk.memory,
             closed=closed,
             clock=clock,
             now=now,
@@ -176,6 +177,7 @@ class AsyncTranslationClient(AsyncWaits):
         if self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
         answer = await self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True))
+        self._means.memory.hear(request, answer.value, self._means.clock())
         if answer.value is None and self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
         return answer.result()

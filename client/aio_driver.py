@@ -15,6 +15,7 @@ from .aio_listener import AsyncListener, AsyncMailbox
 from .aio_stream import AsyncStream
 from .aio_transport import AsyncTransport
 from .ladder import Road
+from .memory import Memory
 from .metrics import Metrics
 from .roads import (
     NO_EVENTS,
@@ -120,6 +121,7 @@ class AsyncMeans:
     listener: AsyncListener
     way: AsyncWay
     metrics: Metrics
+    memory: Memory
     closed: asyncio.Event
     clock: Callable[[], float]
     now: Callable[[], datetime]
@@ -150,7 +152,10 @@ class AsyncPerformer:
             raise ClientClosedError(job_id=next(iter(self._job_ids), None))
         answer, line = await self._perform(step)
         count_ends(answer.value, self._means.metrics, self._means.now())
-        return Reply(at_s=self._means.clock(), answer=answer, line=line)
+        reply = Reply(at_s=self._means.clock(), answer=answer, line=line)
+        if isinstance(step, Send):
+            self._means.memory.hear(step.request, answer.value, reply.at_s)
+        return reply
 
     async def _perform(self, step: Step) -> tuple[http.Answer[Any], Line | None]:
         match step:

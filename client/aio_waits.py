@@ -87,7 +87,8 @@ class AsyncWaits:
     ) -> Job:
         """Wait for a job's end by asking: when it is due by its `eta`, else ever more seldom.
 
-        Without an id it is about the job of `/status`.
+        Without an id it is about the job of `/status`. Of a job that this client has just submitted it begins with what
+        was told then.
         """
         _, plan = self._desk.waiting(
             job_id,

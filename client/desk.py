@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from . import http
 from .batch import submit_many
 from .ladder import ROADS, Road
 from .many import ManyTerms, wait_all
+from .memory import Memory
 from .patience import OnTimeout, Push, check_seconds
 from .sendable import check_token, check_url
 from .steps import Plan
@@ -74,6 +75,7 @@ class Desk:
     clock: Callable[[], float]
     now: Callable[[], datetime]
     chance: Callable[[], float]
+    memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         check_seconds("request_timeout", self.request_timeout_s)
@@ -128,6 +130,7 @@ class Desk:
             roads=self.roads,
             wants_progress=wants_progress,
             wants_warning=wants_warning,
+            told=self.memory.take(ids),
         )
         return ids, wait(terms, self.clock(), self.chance)
 
@@ -144,13 +147,15 @@ class Desk:
 
         Raises TypeError for a string, which is one id and not many.
         """
+        ids = tuple(dict.fromkeys(http.job_ids_of(job_ids)))
         terms = ManyTerms(
-            job_ids=tuple(dict.fromkeys(http.job_ids_of(job_ids))),
+            job_ids=ids,
             push=Push.IF_OFFERED,
             timeout_s=timeout,
             request_timeout_s=self.request_timeout_s if request_timeout is None else request_timeout,
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
             roads=self.roads,
+            told=self.memory.take(ids),
         )
-        return terms.job_ids, wait_all(terms, self.clock(), self.chance)
+        return ids, wait_all(terms, self.clock(), self.chance)

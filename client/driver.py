@@ -12,6 +12,7 @@ from contract.job import Job
 from . import http
 from .ladder import Road
 from .listener import Listener, Mailbox
+from .memory import Memory
 from .metrics import Metrics
 from .roads import (
     NO_EVENTS,
@@ -132,6 +133,7 @@ class Means:
     listener: Listener
     way: Way
     metrics: Metrics
+    memory: Memory
     closed: threading.Event
     clock: Callable[[], float]
     now: Callable[[], datetime]
@@ -162,7 +164,10 @@ class Performer:
             raise ClientClosedError(job_id=next(iter(self._job_ids), None))
         answer, line = self._perform(step)
         count_ends(answer.value, self._means.metrics, self._means.now())
-        return Reply(at_s=self._means.clock(), answer=answer, line=line)
+        reply = Reply(at_s=self._means.clock(), answer=answer, line=line)
+        if isinstance(step, Send):
+            self._means.memory.hear(step.request, answer.value, reply.at_s)
+        return reply
 
     def _perform(self, step: Step) -> tuple[http.Answer[Any], Line | None]:
         match step:

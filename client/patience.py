@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 from contract.errors import DubqError
 
 from .ladder import ROADS, Road
+from .memory import Told
 
 OnTimeout: TypeAlias = Literal["raise", "cancel", "return"]
 
@@ -33,7 +34,10 @@ class NoPushError(DubqError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How a caller wants to wait, whatever for. `roads` are those that may be used where they are offered."""
+    """How a caller wants to wait, whatever for. `roads` are those that may be used where they are offered.
+
+    `told` is how the jobs stood when they were submitted, if that is known of all of them.
+    """
 
     push: Push
     roads: Sequence[Road] = ROADS
@@ -41,6 +45,7 @@ class Patience:
     request_timeout_s: float = REQUEST_TIMEOUT_S
     on_timeout: OnTimeout = "raise"
     raise_on_failure: bool = True
+    told: tuple[Told, ...] = ()
 
     def __post_init__(self) -> None:
         check_seconds("timeout", self.timeout_s)

@@ -76,6 +76,7 @@ class TranslationClient(Waits):
             listener=Listener(clock),
             way=Way(redis_url, self._transport, clock),
             metrics=self.metrics,
+            memory=self._desk.memory,
             closed=closed,
             clock=clock,
             now=now,
@@ -181,4 +182,6 @@ class TranslationClient(Waits):
         """Send one request once; return its value."""
         if self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
-        return self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True)).result()
+        answer = self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True))
+        self._means.memory.hear(request, answer.value, self._means.clock())
+        return answer.result()

@@ -120,6 +120,7 @@ class Watch(ABC, Generic[T]):
 
     def run(self) -> Plan[T]:
         """Plan all of it."""
+        yield from self._begin()
         while not self._is_over():
             yield from self._climb()
             yield from self._warn()
@@ -133,6 +134,25 @@ class Watch(ABC, Generic[T]):
             else:
                 yield from self._rest()
         return self._result() if self._is_over() else (yield from self._give_up())
+
+    def _begin(self) -> Plan[None]:
+        """Take what the submit was told for the first look, if the wait has no road but asking; else look at once.
+
+        The next look is due as after any other, but without jitter, as submits come when they come: so who knows no
+        eta looks after the shortest pause. A wait that would be over by then looks at once, too: it has to learn how
+        long an answer takes.
+        """
+        told = self._patience.told
+        if self._patience.allowed or not told:
+            return
+        for each in told:
+            self._know(each.job)
+            self._schedule.hear(each.job, each.at_s)
+            self._now_s = (yield Tell(each.job)).at_s
+        heard_s = max(each.at_s for each in told)
+        due_s = heard_s + self._schedule.pause_s(heard_s, 1, 0.0)
+        if self._now_s < due_s < self._deadline_s - NEAR_S:
+            self._due_s, self._polls = due_s, 1
 
     @property
     def _has_line(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from client import aio_driver, driver, http
 from client.http import Answer
+from client.memory import Memory
 from client.metrics import Metrics
 from client.steps import Line, Plan, Reply, Send, Step
 from contract.errors import DubqError
@@ -47,6 +48,7 @@ class Means:
     def __init__(self, world: World) -> None:
         self.world, self.metrics, self.closed = world, Metrics(), threading.Event()
         self.transport = self.listener = self.way = self
+        self.memory = Memory()
         self.send, self.pause, self.now = world.send, world.pause, lambda: BEGAN
         self.line = Line.UP
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ from client import driver
 from client.http import Answer
 from client.ladder import Road
 from client.many import ManyTerms, wait_all
+from client.memory import Told
 from client.patience import Push
 from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell, Warn
 from client.switchboard import Signal
 from client.waiting import Terms, wait
 from client.watch import GRACE_S, REREADS
 from contract.errors import AuthenticationError, RateLimitedError, ServiceUnavailableError
-from contract.job import Job
+from contract.job import Eta, Job
 from contract.states import State
 
 if TYPE_CHECKING:
@@ -72,6 +73,14 @@ class History:
         if at_s >= self.ends_s[job_id]:
             return job(job_id, State.COMPLETED if len(job_id) % 2 else State.ERROR, 1000)
         return job(job_id, State.RUNNING, 1 + int(at_s) % 900)
+
+    def told(self, *job_ids: str) -> tuple[Told, ...]:
+        """What a submit may have been told, a while ago."""
+        if self.seed % 3 == 0:
+            return ()
+        age_s, p50_s = self.dice.choice([0.0, 1.0, 500.0]), self.dice.choice([0.0, 10.0, 1000.0])
+        eta = Eta(p10_s=p50_s / 2, p50_s=p50_s, p90_s=p50_s * 2) if self.seed % 3 == 1 else None
+        return tuple(Told(replace(job(each, State.QUEUED, 0), eta=eta), -age_s) for each in job_ids)
 
     def is_bad(self) -> bool:
         return self.now_s < self.trouble_until_s and self.dice.random() < 0.5
@@ -145,7 +154,12 @@ class History:
 def make_wait(push: Push, timeout_s: float, on_timeout: Any) -> Made:
     def make(history: History) -> Plan[Any]:
         terms = Terms(
-            job_id="a", push=push, timeout_s=timeout_s, on_timeout=on_timeout, wants_progress=history.seed % 2 == 0
+            job_id="a",
+            push=push,
+            timeout_s=timeout_s,
+            on_timeout=on_timeout,
+            wants_progress=history.seed % 2 == 0,
+            told=history.told("a"),
         )
         return wait(terms, 0.0, history.dice.random)
 
@@ -154,7 +168,13 @@ def make_wait(push: Push, timeout_s: float, on_timeout: Any) -> Made:
 
 def make_wait_all(push: Push, timeout_s: float, on_timeout: Any) -> Made:
     def make(history: History) -> Plan[Any]:
-        terms = ManyTerms(job_ids=tuple(history.ends_s), push=push, timeout_s=timeout_s, on_timeout=on_timeout)
+        terms = ManyTerms(
+            job_ids=tuple(history.ends_s),
+            push=push,
+            timeout_s=timeout_s,
+            on_timeout=on_timeout,
+            told=history.told(*history.ends_s),
+        )
         return wait_all(terms, 0.0, history.dice.random)
 
     return make
@@ -193,7 +213,13 @@ def test_all_drivers_take_the_same_steps_through_the_same_history(history: Histo
 @given(history=histories(refusal_odds=0.0), push=pushes)
 def test_all_ends_are_found_and_news_of_a_job_only_goes_forward(history: History, push: Push) -> None:
     world = history.again()
-    terms = ManyTerms(job_ids=tuple(history.ends_s), push=push, timeout_s=100_000, raise_on_failure=False)
+    terms = ManyTerms(
+        job_ids=tuple(history.ends_s),
+        push=push,
+        timeout_s=100_000,
+        raise_on_failure=False,
+        told=world.told(*history.ends_s),
+    )
     ended = driver.finish(driver.drive(wait_all(terms, 0.0, world.dice.random), world), world.tell)
     assert list(ended) == list(history.ends_s)
     for name in history.ends_s:

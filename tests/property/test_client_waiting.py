@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from client.driver import drive, finish
 from client.http import Answer
 from client.ladder import Road
+from client.memory import Told
 from client.patience import NoPushError, Push
 from client.steps import Line, Listen, Pause, Reply, Send, Step, Subscribe, Tell, Warn
 from client.waiting import Terms, wait
 from client.watch import GRACE_S, MOST_LEAD_S, REREADS
 from contract.errors import RateLimitedError, ServiceUnavailableError, WaitTimeoutError
-from contract.job import Job
+from contract.job import Eta, Job
 from contract.states import State
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -114,6 +115,11 @@ def held_s(step: Step) -> int:
     return int(wish.partition("=")[2].partition(";")[0] or 0)
 
 
+def submitted(eta: Eta | None) -> tuple[Told, ...]:
+    """What a submit was told a second ago."""
+    return (Told(replace(job(State.QUEUED, 0), eta=eta), -1.0),)
+
+
 chaoses = st.builds(
     Chaos,
     dice=st.integers().map(random.Random),
@@ -127,7 +133,8 @@ pushes = st.sampled_from([Push.NEVER, Push.IF_OFFERED])
 def run(chaos: Chaos, push: Push, timeout_s: float) -> tuple[Job | None, list[Job]]:
     told: list[Job] = []
     wants_progress = chaos.dice.random() < 0.5
-    terms = Terms(job_id="j1", push=push, timeout_s=timeout_s, wants_progress=wants_progress)
+    known = chaos.dice.choice([(), submitted(None), submitted(Eta(p10_s=5, p50_s=chaos.ends_s + 5, p90_s=5000))])
+    terms = Terms(job_id="j1", push=push, timeout_s=timeout_s, wants_progress=wants_progress, told=known)
     plan = wait(terms, 0.0, chaos.dice.random)
     try:
         return finish(drive(plan, chaos), told.append), told

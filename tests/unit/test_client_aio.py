@@ -12,6 +12,7 @@ import pytest
 from client import AsyncTranslationClient, ClientClosedError, http
 from client.aio_driver import AsyncMeans, AsyncWay, finish, run, told
 from client.aio_listener import _Line
+from client.memory import Memory
 from client.metrics import Metrics
 from client.patience import Push
 from client.switchboard import Signal
@@ -69,6 +70,7 @@ class Line:
             listener=self,  # type: ignore[arg-type]
             way=AsyncWay(None, self, asyncio.get_running_loop().time),  # type: ignore[arg-type]
             metrics=Metrics(),
+            memory=Memory(),
             closed=asyncio.Event(),
             clock=asyncio.get_running_loop().time,
             now=lambda: BEGAN,

@@ -28,7 +28,7 @@ from contract.errors import (
     ServiceUnavailableError,
     WaitTimeoutError,
 )
-from contract.job import Job
+from contract.job import Eta, Job
 from contract.states import State
 
 if TYPE_CHECKING:
@@ -695,3 +695,52 @@ def test_of_no_jobs_all_have_ended() -> None:
     client = service.client()
     assert (client.wait_all([]), list(client.as_completed([])), client.submit_many([])) == ({}, [], [])
     assert service.seen == []
+
+
+# What a submit was told is the first look of a wait that polls.
+
+ETA = Eta(p10_s=6, p50_s=10, p90_s=14)
+
+
+def asked_after_a_submit(between: Callable[[Any], object]) -> tuple[list[float], list[Any]]:
+    """Return when a job was read by the wait after its submit, and what that told of."""
+    queued = wire(State.QUEUED, 1, eta=ETA)
+    service = Service((202, queued), (200, {"jobs": [queued], "next_cursor": None} | queued))
+    client = service.client()
+    client.submit("https://example.com/a.mp4", job_id="j1")
+    between(client)
+    service.replies, before = [(200, wire(State.COMPLETED, 3))], len(service.seen)
+    told: list[Job] = []
+    client.poll_status("j1", told.append)
+    return [at_s for at_s, _ in service.seen[before:]], [job.state for job in told]
+
+
+def test_a_poll_after_a_submit_looks_first_when_the_end_is_due() -> None:
+    [first_s], told = asked_after_a_submit(lambda _: None)
+    assert 7 < first_s < 9
+    assert told == [State.QUEUED, State.COMPLETED]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda client: client.get_status("j1"),
+        lambda client: client.get_statuses(["j1"]),
+        lambda client: client.cancel("j1"),
+        lambda client: list(client.jobs()),
+    ],
+)
+def test_a_poll_after_anything_else_was_asked_of_the_job_looks_at_once(between: Callable[[Any], object]) -> None:
+    assert asked_after_a_submit(between) == ([0], [State.COMPLETED])
+
+
+def test_each_of_many_that_were_submitted_is_polled_for_when_its_end_is_due() -> None:
+    jobs = [wire(State.QUEUED, 1, each, eta=ETA) for each in "ab"]
+    service = Service(
+        (207, {"results": [{"status": 202, "job": each} for each in jobs]}), (200, wire(State.COMPLETED, 3))
+    )
+    client = service.client()
+    client.submit_many(many("a", "b"))
+    client.poll_status("a")
+    assert len(service.seen) == 2
+    assert service.seen[1][0] > 7
