@@ -12,7 +12,9 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
+from .aio_counter import AsyncCounter
 from .aio_driver import AsyncMeans, AsyncWay, finish, pause
+from .aio_events import AsyncEvents
 from .aio_listener import AsyncListener
 from .aio_transport import AsyncTransport
 from .aio_waits import AsyncWaits
@@ -63,7 +65,8 @@ class AsyncTranslationClient(AsyncWaits):
         self._transport = AsyncTransport(wire, token_or_default(token), session, clock=clock)
         closed = asyncio.Event()
         self._means = AsyncMeans(
-            transport=self._transport,
+            counter=AsyncCounter(self._transport),
+            events=AsyncEvents(self._transport, clock),
             listener=AsyncListener(clock),
             way=AsyncWay(redis_url, self._transport, clock),
             metrics=self.metrics,
@@ -84,7 +87,9 @@ class AsyncTranslationClient(AsyncWaits):
         """Let go of all connections and tasks; waits that are under way raise ClientClosedError."""
         self._means.closed.set()
         await self._means.listener.close()
+        await self._means.events.close()
         await self._transport.close()
+        await self._means.counter.close()
 
     async def submit(
         self,

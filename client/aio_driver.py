@@ -11,6 +11,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 from contract.job import Job
 
 from . import http
+from .aio_counter import AsyncCounter
+from .aio_events import AsyncEvents
 from .aio_listener import AsyncListener, AsyncMailbox
 from .aio_stream import AsyncStream
 from .aio_transport import AsyncTransport
@@ -25,7 +27,6 @@ from .roads import (
     Map,
     channels,
     count_ends,
-    events_of,
     has_redis,
     no_line,
     no_redis_at,
@@ -98,7 +99,8 @@ class AsyncWay:
             async with asyncio.timeout(within_s):
                 await self._lock.acquire()
         except TimeoutError:
-            return http.Answer(is_passing=True)  # somebody else is still asking
+            # somebody else is still asking, or so many wait that our turn has not come
+            return http.Answer(value=self._map.known(road), is_passing=True)
         try:
             known = self._map.known(road)
             if known is not None:
@@ -117,7 +119,8 @@ class AsyncWay:
 class AsyncMeans:
     """All that performing takes. `pause` sleeps; the clock is monotonic, `now` is UTC."""
 
-    transport: AsyncTransport
+    counter: AsyncCounter
+    events: AsyncEvents
     listener: AsyncListener
     way: AsyncWay
     metrics: Metrics
@@ -160,9 +163,9 @@ class AsyncPerformer:
     async def _perform(self, step: Step) -> tuple[http.Answer[Any], Line | None]:
         match step:
             case Send():
-                return await self._means.transport.send(step), None
-            case Subscribe(road, within_s):
-                return await self._subscribe(road, within_s)
+                return await self._means.counter.send(step), None
+            case Subscribe():
+                return await self._subscribe(step)
             case Listen(seconds):
                 return await self._listen(seconds)
             case Pause(seconds):
@@ -171,28 +174,29 @@ class AsyncPerformer:
                 pass  # whoever drives has done it
         return http.Answer(), None
 
-    async def _subscribe(self, road: Road, within_s: float) -> tuple[http.Answer[Any], Line]:
-        if road is Road.REDIS and not has_redis():
+    async def _subscribe(self, step: Subscribe) -> tuple[http.Answer[Any], Line]:
+        if step.road is Road.REDIS and not has_redis():
             return no_line(NO_REDIS_PACKAGE)
-        until_s = self._means.clock() + within_s
-        found = await self._means.way.find(road, within_s)
+        began_s = self._means.clock()
+        found = await self._means.way.find(step.road, step.within_s)
         if found.value is None:
             return found, Line.DOWN
-        left_s = until_s - self._means.clock()
-        if road is Road.REDIS:
-            answer, line, mailbox = await self._join(found.value, left_s)
+        took_s = self._means.clock() - began_s
+        if step.road is Road.REDIS:
+            answer, line, mailbox = await self._join(found.value, step.within_s - took_s, step.left_s - took_s)
         else:
-            answer, line, mailbox = await self._open(found.value, left_s)
+            answer, line, mailbox = await self._open(found.value, step.within_s - took_s)
         if mailbox:
             self._hang_up()
             self._mailbox = mailbox
         return answer, line
 
-    async def _join(self, found: http.Roads, within_s: float) -> Opened:
+    async def _join(self, found: http.Roads, within_s: float, left_s: float) -> Opened:
         if found.redis_url is None:
             return *no_line(NO_ROAD), None
         try:
-            mailbox = await self._means.listener.join(found.redis_url, channels(found, self._job_ids), within_s)
+            names = channels(found, self._job_ids)
+            mailbox = await self._means.listener.join(found.redis_url, names, within_s, left_s)
         except ValueError as error:
             return *no_redis_at(error), None
         return (http.Answer(), Line.UP, mailbox) if mailbox else (http.Answer(is_away=True), Line.DOWN, None)
@@ -200,7 +204,7 @@ class AsyncPerformer:
     async def _open(self, found: http.Roads, within_s: float) -> Opened:
         if not found.has_events:
             return *no_line(NO_EVENTS), None
-        return await self._means.transport.open(Send(request=events_of(self._job_ids), within_s=within_s))
+        return await self._means.events.open(self._job_ids, within_s)
 
     async def _listen(self, seconds: float) -> tuple[http.Answer[Any], Line]:
         news = await self._mailbox.take(seconds) if self._mailbox else Signal.LOST

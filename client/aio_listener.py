@@ -49,18 +49,21 @@ class AsyncListener:
         self._pace = Pace()
         self._is_closed = False
 
-    async def join(self, redis_url: str, channels: Sequence[str], within_s: float) -> AsyncMailbox | None:
-        """Subscribe, and return the mailbox once the server has acknowledged it; None if that fails `within_s`.
+    async def join(
+        self, redis_url: str, channels: Sequence[str], within_s: float, left_s: float = 0.0
+    ) -> AsyncMailbox | None:
+        """Subscribe, and return the mailbox once the server has acknowledged it; None if that fails.
 
+        There has to be a line `within_s`. While that lives, the acknowledgement may take `left_s`, if that is more.
         Raises ValueError for what is no address of a Redis.
         """
-        until_s = self._clock() + within_s
-        line = await self._live_line(redis_url, until_s)
+        began_s = self._clock()
+        line = await self._live_line(redis_url, began_s + within_s)
         if line is None:
             return None
         mailbox = line.join(channels)
         try:
-            signal = await mailbox.take(until_s - self._clock())
+            signal = await mailbox.take(began_s + max(within_s, left_s) - self._clock())
         except BaseException:  # a cancelled wait leaves nothing behind
             mailbox.leave()
             raise
@@ -176,10 +179,13 @@ class _Line:
             self._order(pings)
             try:
                 async with asyncio.timeout(patience_s):
-                    command = await self._commands.get()
+                    commands = [await self._commands.get()]
             except TimeoutError:
                 continue
-            await self._connection.send_command(*command, check_health=False)
+            while not self._commands.empty():
+                commands.append(self._commands.get_nowait())
+            # at once: where thousands subscribe in one moment, a write for each takes longer than they have
+            await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
         self._end()  # before anything is awaited: whoever comes now needs a new line
         hearing.cancel()
 

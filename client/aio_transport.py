@@ -96,6 +96,11 @@ class AsyncTransport:
             return answer, Line.DOWN, None
         return answer, line, stream
 
+    @property
+    def open_streams(self) -> int:
+        """How many streams have begun and not ended."""
+        return len(self._streams)
+
     async def close(self) -> None:
         """Let go of all connections; requests that are under way get no answer.
 

@@ -10,6 +10,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 from contract.job import Job
 
 from . import http
+from .counter import Counter
+from .events import Events
 from .ladder import Road
 from .listener import Listener, Mailbox
 from .memory import Memory
@@ -22,7 +24,6 @@ from .roads import (
     Map,
     channels,
     count_ends,
-    events_of,
     has_redis,
     no_line,
     no_redis_at,
@@ -110,7 +111,8 @@ class Way:
             return http.Answer(value=known)
         until_s = self._clock() + within_s
         if not self._lock.acquire(timeout=within_s):
-            return http.Answer(is_passing=True)  # somebody else is still asking
+            # somebody else is still asking, or so many wait that our turn has not come
+            return http.Answer(value=self._map.known(road), is_passing=True)
         try:
             known = self._map.known(road)
             if known is not None:
@@ -129,7 +131,8 @@ class Way:
 class Means:
     """All that performing takes. `pause` sleeps; the clock is monotonic, `now` is UTC."""
 
-    transport: Transport
+    counter: Counter
+    events: Events
     listener: Listener
     way: Way
     metrics: Metrics
@@ -172,9 +175,9 @@ class Performer:
     def _perform(self, step: Step) -> tuple[http.Answer[Any], Line | None]:
         match step:
             case Send():
-                return self._means.transport.send(step), None
-            case Subscribe(road, within_s):
-                return self._subscribe(road, within_s)
+                return self._means.counter.send(step), None
+            case Subscribe():
+                return self._subscribe(step)
             case Listen(seconds):
                 return self._listen(seconds)
             case Pause(seconds):
@@ -183,28 +186,29 @@ class Performer:
                 pass  # whoever drives has done it
         return http.Answer(), None
 
-    def _subscribe(self, road: Road, within_s: float) -> tuple[http.Answer[Any], Line]:
-        if road is Road.REDIS and not has_redis():
+    def _subscribe(self, step: Subscribe) -> tuple[http.Answer[Any], Line]:
+        if step.road is Road.REDIS and not has_redis():
             return no_line(NO_REDIS_PACKAGE)
-        until_s = self._means.clock() + within_s
-        found = self._means.way.find(road, within_s)
+        began_s = self._means.clock()
+        found = self._means.way.find(step.road, step.within_s)
         if found.value is None:
             return found, Line.DOWN
-        left_s = until_s - self._means.clock()
-        if road is Road.REDIS:
-            answer, line, mailbox = self._join(found.value, left_s)
+        took_s = self._means.clock() - began_s
+        if step.road is Road.REDIS:
+            answer, line, mailbox = self._join(found.value, step.within_s - took_s, step.left_s - took_s)
         else:
-            answer, line, mailbox = self._open(found.value, left_s)
+            answer, line, mailbox = self._open(found.value, step.within_s - took_s)
         if mailbox:
             self._hang_up()
             self._mailbox = mailbox
         return answer, line
 
-    def _join(self, found: http.Roads, within_s: float) -> Opened:
+    def _join(self, found: http.Roads, within_s: float, left_s: float) -> Opened:
         if found.redis_url is None:
             return *no_line(NO_ROAD), None
         try:
-            mailbox = self._means.listener.join(found.redis_url, channels(found, self._job_ids), within_s)
+            names = channels(found, self._job_ids)
+            mailbox = self._means.listener.join(found.redis_url, names, within_s, left_s)
         except ValueError as error:
             return *no_redis_at(error), None
         return (http.Answer(), Line.UP, mailbox) if mailbox else (http.Answer(is_away=True), Line.DOWN, None)
@@ -212,7 +216,7 @@ class Performer:
     def _open(self, found: http.Roads, within_s: float) -> Opened:
         if not found.has_events:
             return *no_line(NO_EVENTS), None
-        return self._means.transport.open(Send(request=events_of(self._job_ids), within_s=within_s))
+        return self._means.events.open(self._job_ids, within_s)
 
     def _listen(self, seconds: float) -> tuple[http.Answer[Any], Line]:
         news = self._mailbox.take(seconds) if self._mailbox else Signal.LOST

@@ -54,17 +54,18 @@ class Listener:
         self._pace = Pace()
         self._is_closed = False
 
-    def join(self, redis_url: str, channels: Sequence[str], within_s: float) -> Mailbox | None:
-        """Subscribe, and return the mailbox once the server has acknowledged it; None if that fails `within_s`.
+    def join(self, redis_url: str, channels: Sequence[str], within_s: float, left_s: float = 0.0) -> Mailbox | None:
+        """Subscribe, and return the mailbox once the server has acknowledged it; None if that fails.
 
+        There has to be a line `within_s`. While that lives, the acknowledgement may take `left_s`, if that is more.
         Raises ValueError for what is no address of a Redis.
         """
-        until_s = self._clock() + within_s
-        line = self._live_line(redis_url, until_s)
+        began_s = self._clock()
+        line = self._live_line(redis_url, began_s + within_s)
         if line is None:
             return None
         mailbox = line.join(channels)
-        if mailbox.take(until_s - self._clock()) is Signal.UP:
+        if mailbox.take(began_s + max(within_s, left_s) - self._clock()) is Signal.UP:
             return mailbox
         mailbox.leave()
         return None

@@ -1,9 +1,10 @@
 """What both drivers know of the roads on which news come, and say where there is none. No I/O."""
 
 import importlib.util
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from contract.errors import DubqError
@@ -56,6 +57,7 @@ class Map:
         return http.Answer(value=self._told)
 
 
+@cache
 def has_redis() -> bool:
     """Whether the redis package, which pushing needs, is installed."""
     return importlib.util.find_spec("redis") is not None
@@ -69,11 +71,6 @@ def no_line(reason: str) -> tuple[http.Answer[Any], Line]:
 def no_redis_at(error: ValueError) -> tuple[http.Answer[Any], Line]:
     """Say that what should be the address of Redis is none."""
     return no_line(f"the address of Redis cannot be used: {error}")
-
-
-def events_of(job_ids: Sequence[str]) -> http.Request[None]:
-    """Return the request for the one stream that has the events of these jobs."""
-    return http.events(job_ids[0] if len(job_ids) == 1 else None)
 
 
 def channels(found: http.Roads, job_ids: Iterable[str]) -> list[str]:

@@ -31,11 +31,14 @@ class Send(Generic[T]):
 class Subscribe:
     """Bring a line up by `road`, Redis or server-sent events, and have it acknowledged, all `within_s`.
 
-    A line that there is stays if that fails, and is given up if not.
+    What has been sent on a line that lives may be acknowledged as late as `left_s` from now: who shares it with
+    thousands waits longer, and is not helped by another road. A line that there is stays if that fails, and is given up
+    if not.
     """
 
     road: Road
     within_s: float
+    left_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Line(Enum):
     """How the line that a step was about is after it."""
 
     UP = auto()
+    BEHIND = auto()  # up, though it says only what happens from now on, and not how it stands
     QUIET = auto()  # up as far as we know, yet it should have said something by now
     DOWN = auto()  # for now
     NONE = (

@@ -13,8 +13,10 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
+from .counter import Counter
 from .desk import SUBMIT_TIMEOUT_S, Desk, now_utc, token_or_default, url_or_default
 from .driver import Means, Way, finish
+from .events import Events
 from .ladder import ROADS, Road
 from .listener import Listener
 from .metrics import Metrics
@@ -72,7 +74,8 @@ class TranslationClient(Waits):
         self._transport = Transport(wire, token_or_default(token), session, clock=clock)
         closed = threading.Event()
         self._means = Means(
-            transport=self._transport,
+            counter=Counter(self._transport),
+            events=Events(self._transport, clock),
             listener=Listener(clock),
             way=Way(redis_url, self._transport, clock),
             metrics=self.metrics,
@@ -93,7 +96,9 @@ class TranslationClient(Waits):
         """Let go of all connections and threads; waits raise ClientClosedError, once a request under way is over."""
         self._means.closed.set()
         self._means.listener.close()
+        self._means.events.close()
         self._transport.close()
+        self._means.counter.close()
 
     def submit(
         self,

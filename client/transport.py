@@ -81,6 +81,11 @@ class Transport:
             return answer, Line.DOWN, None
         return answer, Line.UP, stream
 
+    @property
+    def open_streams(self) -> int:
+        """How many streams have begun and not ended."""
+        return len(self._streams)
+
     def close(self) -> None:
         """Let go of all connections, and end all streams."""
         for stream in list(self._streams):

@@ -110,7 +110,10 @@ class _Wait(Watch[Job]):
         if hold_s and not answer.error:
             self._holds = answer.was_held
             has_waited = took_s > hold_s / 2  # else something has cut it short
-            self._may_follow = answer.was_held and (has_waited or (self._terms.wants_progress and self._news > news))
+            # one for which there was no room among the held is asked again, plainly
+            self._may_follow = answer.is_passing or (
+                answer.was_held and (has_waited or (self._terms.wants_progress and self._news > news))
+            )
         elif not answer.error:
             self._took_s, self._may_follow = took_s, self._hold_s() > 0
 

@@ -170,11 +170,11 @@ class Watch(ABC, Generic[T]):
     def _climb(self) -> Plan[None]:
         """Bring up the best line that there is, if it is time to try."""
         while self._now_s < self._last_look_s and (road := self._ladder.to_try(self._now_s)):
-            reply = yield Subscribe(road, min(SUBSCRIBE_S, self._left_s))
+            reply = yield Subscribe(road, min(SUBSCRIBE_S, self._left_s), self._left_s)
             self._now_s = reply.at_s
-            if reply.line is Line.UP:
+            if reply.line in (Line.UP, Line.BEHIND):
                 self._ladder.is_up(road, self._now_s)
-                self._awaits_snapshot = road in self.SNAPSHOTS
+                self._awaits_snapshot = road in self.SNAPSHOTS and reply.line is Line.UP
                 self._due_s = self._now_s + (SNAPSHOT_S if self._awaits_snapshot else 0.0)
                 self._must_read_all()
             elif reply.line is Line.NONE:

@@ -47,7 +47,7 @@ class Means:
 
     def __init__(self, world: World) -> None:
         self.world, self.metrics, self.closed = world, Metrics(), threading.Event()
-        self.transport = self.listener = self.way = self
+        self.counter = self.events = self.listener = self.way = self
         self.memory = Memory()
         self.send, self.pause, self.now = world.send, world.pause, lambda: BEGAN
         self.line = Line.UP
@@ -62,11 +62,11 @@ class Means:
         self.joined_s, self.world.now_s = self.world.now_s, before_s
         return Answer(value=NO_ROADS if self.line is Line.NONE else ROADS)
 
-    def join(self, _url: str, _channels: Sequence[str], _within_s: float) -> Means | None:
+    def join(self, _url: str, _channels: Sequence[str], _within_s: float, _left_s: float) -> Means | None:
         self.world.now_s = self.joined_s
         return self if self.line is Line.UP else None
 
-    def open(self, _step: Send[None]) -> tuple[Answer[Any], Line, Means | None]:
+    def open(self, _job_ids: Sequence[str], _within_s: float) -> tuple[Answer[Any], Line, Means | None]:
         self.world.now_s = self.joined_s
         is_up = self.line is Line.UP
         return Answer(is_away=not is_up), self.line, self if is_up else None

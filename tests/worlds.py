@@ -25,6 +25,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 AWAY: Answer[Any] = Answer(error=ServiceUnavailableError("away"), is_passing=True)
 TRIED: dict[Line, Answer[Any]] = {
     Line.UP: Answer(),
+    Line.BEHIND: Answer(),
     Line.DOWN: Answer(is_away=True),
     Line.NONE: Answer(error=NoPushError("no Redis here"), is_passing=True),
 }

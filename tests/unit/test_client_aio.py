@@ -52,7 +52,7 @@ class Line:
             return http.Answer(value=http.Roads(client_id="acme", redis_url="redis://r"))
         return http.Answer(value=job(State.RUNNING, 2))
 
-    async def join(self, _url: str, _channels: Sequence[str], _within_s: float) -> Line:
+    async def join(self, _url: str, _channels: Sequence[str], _within_s: float, _left_s: float) -> Line:
         return self
 
     async def take(self, _within_s: float) -> News | None:
@@ -66,7 +66,8 @@ class Line:
 
     def means(self) -> AsyncMeans:
         return AsyncMeans(
-            transport=self,  # type: ignore[arg-type]
+            counter=self,  # type: ignore[arg-type]
+            events=self,  # type: ignore[arg-type]
             listener=self,  # type: ignore[arg-type]
             way=AsyncWay(None, self, asyncio.get_running_loop().time),  # type: ignore[arg-type]
             metrics=Metrics(),
@@ -178,9 +179,13 @@ class Connection:
         assert not disconnect_on_error
         return await self.said.get()
 
-    async def send_command(self, *command: Any, check_health: bool) -> None:
+    def pack_commands(self, commands: list[Any]) -> list[Any]:
+        return commands
+
+    async def send_packed_command(self, commands: list[Any], *, check_health: bool) -> None:
         assert not check_health
-        self.sent.put_nowait(command)
+        for command in commands:
+            self.sent.put_nowait(command)
 
     async def disconnect(self, *, nowait: bool) -> None:
         assert nowait

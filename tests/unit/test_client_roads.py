@@ -47,6 +47,19 @@ def test_events_that_do_not_begin_with_the_job_as_it_is_are_helped_by_a_look() -
     assert world.times(Send) == [SNAPSHOT_S, pytest.approx(SNAPSHOT_S + 40)]
 
 
+def test_a_shared_stream_does_not_begin_with_the_job_as_it_is_so_there_is_a_look_at_once() -> None:
+    world = World(RUNNING, pushes=[(60.0, COMPLETED)], line_at=never, events_at=lambda _: Line.BEHIND)
+    assert run(world, Push.IF_OFFERED) == COMPLETED
+    assert world.times(Send)[0] == 0.0
+
+
+def test_who_finds_no_room_among_the_held_asks_plainly_and_at_once() -> None:
+    world = World(Answer(is_passing=True), RUNNING, COMPLETED, line_at=never)
+    assert run(world, Push.IF_OFFERED) == COMPLETED
+    assert world.wishes() == [f"wait={HOLD_S}; until=done", None, None]
+    assert world.times(Send)[:2] == [0.0, 0.0]
+
+
 def test_a_snapshot_that_is_no_news_is_a_look_all_the_same() -> None:
     world = World(
         RUNNING, pushes=[(0.1, RUNNING), (5.0, None), (5.6, RUNNING), (20.0, COMPLETED)], line_at=never, events_at=up

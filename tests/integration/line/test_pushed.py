@@ -52,8 +52,9 @@ def test_twenty_waiting_threads_share_one_connection_and_hear_of_their_own_job_o
     for job_id in ids:
         service.add(job_id)
     with face.connect(service.url) as client:
-        waits = {job_id: pool.submit(client.subscribe, job_id) for job_id in ids}
-        eventually(lambda: all(service.asked(f"/jobs/{job_id}") for job_id in ids))
+        seen: list[Job] = []
+        waits = {job_id: pool.submit(client.subscribe, job_id, seen.append) for job_id in ids}
+        eventually(lambda: {job.job_id for job in seen} == set(ids))
         assert service.subscribers() == 1
         assert face.at_work().count("dubq-listener") == 1
         for job_id in ids:
@@ -69,8 +70,9 @@ def test_twenty_waiting_threads_share_one_connection_and_hear_of_their_own_job_o
 def test_many_threads_may_wait_for_the_same_job(face: Face, service: PlayedService, pool: ThreadPoolExecutor) -> None:
     service.add()
     with face.connect(service.url) as client:
-        waits = [pool.submit(client.wait, "j1") for _ in range(10)]
-        eventually(lambda: service.asked("/jobs/j1") == 10)
+        seen: list[Job] = []
+        waits = [pool.submit(client.wait, "j1", on_update=seen.append) for _ in range(10)]
+        eventually(lambda: len(seen) == 10)
         assert service.listeners() == 1
         service.end()
         assert all(wait.result(5).done for wait in waits)
