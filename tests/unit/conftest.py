@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import fakeredis
 import pytest
 from keyspace import keyspace
+from replying import Service
 from world import LOGGER, World
 
 from api.app import create_app
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import redis
+    from faces import Face
     from flask import Flask
     from flask.testing import FlaskClient
     from given import Clock
@@ -55,6 +57,14 @@ def nothing_changes(connection: redis.Redis) -> Iterator[Callable[[], None]]:
 
     yield mark
     assert keyspace(connection) == before
+
+
+@pytest.fixture
+def over_both_faces(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the services in memory asked by either face, and none of the environment's."""
+    Service.face = face
+    for name in ("DUBQ_URL", "DUBQ_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
