@@ -126,7 +126,7 @@ class _Line:
         self._connection, self._clock = connection, clock
         self._board = Switchboard(clock())
         self._commands: asyncio.Queue[Command] = asyncio.Queue()
-        self._is_over = False
+        self._is_over = self._is_closing = False
         self._task = asyncio.create_task(self._run(), name="dubq-listener")
 
     def is_alive(self) -> bool:
@@ -138,6 +138,7 @@ class _Line:
         return mailbox
 
     async def close(self) -> None:
+        self._is_closing = True  # for whoever is just sending may not notice that he is cancelled
         self._task.cancel()
         await asyncio.wait([self._task])
         self._end()  # if it was cancelled before it had begun
@@ -174,7 +175,7 @@ class _Line:
             self._order(self._board.hear(response, self._clock()))
 
     async def _speak(self, hearing: asyncio.Task[None]) -> None:
-        while not self._board.is_forsaken(self._clock()):
+        while not self._is_closing and not self._board.is_forsaken(self._clock()):
             pings, patience_s = self._board.check_health(self._clock())
             self._order(pings)
             try:

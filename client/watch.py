@@ -174,6 +174,7 @@ class Watch(ABC, Generic[T]):
             self._now_s = reply.at_s
             if reply.line in (Line.UP, Line.BEHIND):
                 self._ladder.is_up(road, self._now_s)
+                self._polls = 0  # should the look that it needs fail, the next one is not to be late
                 self._awaits_snapshot = road in self.SNAPSHOTS and reply.line is Line.UP
                 self._due_s = self._now_s + (SNAPSHOT_S if self._awaits_snapshot else 0.0)
                 self._must_read_all()
