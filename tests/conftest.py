@@ -51,7 +51,7 @@ def valkey() -> Iterator[ValkeyServer]:
 def used(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     """Return a Redis with whatever other tests have left in it: to make one costs more than to empty it."""
     if request.param == "fakeredis":
-        yield fakeredis.FakeRedis(version=(7,))
+        yield fakeredis.FakeRedis(server=fakeredis.FakeServer(version=(7,)))
         return
     server: ValkeyServer = request.getfixturevalue("valkey")
     with redis.Redis(unix_socket_path=str(server.unix_socket_path)) as real:
@@ -62,7 +62,16 @@ def used(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
 def connection(used: redis.Redis) -> redis.Redis:
     """Return an empty Redis: every test that uses it runs on fakeredis and on a real Valkey."""
     used.flushall()
+    if isinstance(used, fakeredis.FakeRedis):
+        forget_deserted_channels(used.connection_pool.connection_kwargs["server"])
     return used
+
+
+def forget_deserted_channels(server: fakeredis.FakeServer) -> None:
+    """Do what Redis does when a subscriber hangs up: fakeredis goes on listing the channels that nobody is left on."""
+    for subscribers in (server.subscribers, server.psubscribers):
+        for channel in [channel for channel, there in subscribers.items() if not there]:
+            del subscribers[channel]
 
 
 @pytest.fixture(scope="session")
