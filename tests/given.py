@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contract.job import Job
+from contract.job import Job, Output
 from contract.states import State
 from store.jobs import JobStore
 from store.runs import Run, RunStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+OUTPUT = Output(video_url="v", captions_url="c")
 
 
 class Clock:
@@ -30,9 +31,14 @@ def a_job(job_id: str = "j1", *, at: datetime = START, **fields: Any) -> Job:
     return Job(job_id=job_id, state=State.QUEUED, seq=1, created_at=at, updated_at=at, **known)
 
 
+def made(jobs: JobStore, job_id: str = "j1", **fields: object) -> Job:
+    """Make a job that waits to be run."""
+    return jobs.create(a_job(job_id, **fields), fingerprint="f").job
+
+
 def begun(jobs: JobStore, runs: RunStore, job_id: str = "j1", **fields: object) -> Run:
     """Make a job, and start its first run."""
-    jobs.create(a_job(job_id, **fields), fingerprint="f")
+    made(jobs, job_id, **fields)
     run = runs.start(job_id)
     assert run is not None
     return run

@@ -1,9 +1,11 @@
-"""Webhooks as the service sends them, for tests of who receives them."""
+"""Webhooks as the service sends them, for tests of who receives them; and bytes that are none."""
 
 from __future__ import annotations
 
 import base64
 import json
+import socket
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from given import START, a_job
 
-from client import webhooks
+from client import CallbackServer, WaitTimeoutError, webhooks
 from client.webhooks import WebhookEvent
 from contract.job import Failure, Job, Output
 from contract.states import State
@@ -56,3 +58,22 @@ def post(
     raw = body_of(event)
     signed = webhooks.sign(raw, secret, webhook_id=event.webhook_id, timestamp=datetime.now(UTC))
     return requests.post(url, data=raw if body is None else body, headers=signed | (headers or {}), timeout=10)
+
+
+def quiet(server: CallbackServer) -> bool:
+    """Whether nothing waits to be taken."""
+    try:
+        server.take(0)
+    except WaitTimeoutError:
+        return True
+    return False
+
+
+def raw(server: CallbackServer, sent: bytes) -> bytes:
+    """Send bytes and say no more; return all that comes back until the server hangs up."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as line:
+        line.sendall(sent)
+        received = b""
+        while chunk := line.recv(65536):
+            received += chunk
+        return received

@@ -1,8 +1,11 @@
-"""All that a Redis holds, as one value that tests can compare."""
+"""What a Redis holds, as values that tests can compare."""
 
 from typing import Any
 
 import redis
+
+from contract.states import State
+from store import feed
 
 
 def keyspace(connection: redis.Redis) -> dict[bytes, Any]:
@@ -16,3 +19,8 @@ def keyspace(connection: redis.Redis) -> dict[bytes, Any]:
         b"stream": connection.xrange,
     }
     return {key: read[connection.type(key)](key) for key in connection.scan_iter()}
+
+
+def told(connection: redis.Redis) -> list[tuple[str, int, State]]:
+    """Return what the feed has told, each change as its job_id, seq and state."""
+    return [(each.job.job_id, each.job.seq, each.job.state) for each in feed.read(connection, "default")]

