@@ -16,7 +16,8 @@ from service import eventually
 from api.app import create_app
 from api.settings import ApiSettings
 from store import feed, keys
-from store.hub import BOUND, Hub
+from store.feed import News
+from store.hub import BOUND, Hub, Signal
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -89,7 +90,8 @@ def test_a_reader_that_was_too_slow_goes_on_with_the_job_as_it_is(
             run.advance("fetch", step / 1000)
         with hub.join("default", "j1") as witness:
             run.advance("fetch", 0.5)
-            witness.next(5)
+            words = iter(lambda: witness.next(5), Signal.SILENCE)
+            assert any(isinstance(word, News) and word.seq == run.job.seq for word in words)
         told = iter(lambda: next_job(blocks)["seq"], run.job.seq)
         assert list(told) == [1]
         run.complete(OUTPUT)
