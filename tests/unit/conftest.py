@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from given import Clock
 
-PING_S = 0.2
+PING_S = 0.05
 
 
 @pytest.fixture(scope="module")

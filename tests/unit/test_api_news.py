@@ -32,7 +32,7 @@ def test_a_stream_tells_the_job_now_each_change_once_and_ends_with_the_end(
 ) -> None:
     submit(web)
     with listening(connection, hub), opened(web, "/jobs/j1/events") as blocks:
-        assert next(blocks) == ": ping 0.2\nretry: 1000"
+        assert next(blocks) == ": ping 0.05\nretry: 1000"
         assert next_job(blocks) == web.get("/jobs/j1").get_json()
         run = start(runs)
         run.advance("fetch", 0.5)
@@ -103,7 +103,7 @@ def test_the_stream_of_all_tells_what_comes_and_not_what_was(
 ) -> None:
     submit(web, "before")
     with listening(connection, hub), opened(web, "/events") as blocks:
-        assert next(blocks) == ": ping 0.2\n: listening\nretry: 1000"
+        assert next(blocks) == ": ping 0.05\n: listening\nretry: 1000"
         submit(web, "a")
         submit(web, "b")
         start(runs, "a").complete(OUTPUT)
@@ -202,7 +202,7 @@ def test_what_failed_to_be_read_is_read_again(
         with monkeypatch.context() as patch:
             patch.setattr("store.jobs.fetch_one", fails)
             hub.look()
-            assert next(blocks) == ": ping 0.2"
+            assert next(blocks) == ": ping 0.05"
             assert down.wait(5)
         assert next_job(blocks)["state"] == "completed"
         assert wait.result().get_json()["state"] == "completed"
