@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from client import http
 from client.driver import drive, finish
 from client.http import Answer
 from client.ladder import Road
@@ -137,3 +139,14 @@ class World:
 def run(world: World, push: Push, *, chance: float = 0.999_999, **terms: Any) -> Job:
     plan = wait(Terms(job_id=terms.pop("job_id", "j1"), push=push, **terms), world.now_s, lambda: chance)
     return finish(drive(plan, world), None)
+
+
+@dataclass(eq=False)
+class Waiting:
+    """Somebody who waits for an answer."""
+
+    step: Send[Any]
+
+
+def look(job_id: str, within_s: float = 10.0, **fields: Any) -> Waiting:
+    return Waiting(Send(request=http.read_job(job_id), within_s=within_s, **fields))
