@@ -73,9 +73,10 @@ def _wait_on_all(home: House) -> dict[str, list[Waited]]:
             for name, job_ids in begun.items()
         }
         engine.join()
+        ended = {name: [wait.result().job_id for wait in found] for name, found in waits.items()}
         return {
-            name: [Waited.of(clients[name].metrics.jobs[wait.result().job_id]) for wait in found]
-            for name, found in waits.items()
+            name: [Waited.of(clients[name].metrics.jobs[job_id]) for job_id in job_ids]
+            for name, job_ids in ended.items()
         }
 
 

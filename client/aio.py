@@ -12,7 +12,7 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
-from .aio_counter import AsyncCounter
+from .aio_dispatch import AsyncDispatch
 from .aio_driver import AsyncMeans, AsyncWay, finish, pause
 from .aio_events import AsyncEvents
 from .aio_listener import AsyncListener
@@ -65,7 +65,7 @@ class AsyncTranslationClient(AsyncWaits):
         self._transport = AsyncTransport(wire, token_or_default(token), session, clock=clock)
         closed = asyncio.Event()
         self._means = AsyncMeans(
-            counter=AsyncCounter(self._transport),
+            dispatch=AsyncDispatch(self._transport),
             events=AsyncEvents(self._transport, clock),
             listener=AsyncListener(clock),
             way=AsyncWay(redis_url, self._transport, clock),
@@ -89,7 +89,7 @@ class AsyncTranslationClient(AsyncWaits):
         await self._means.listener.close()
         await self._means.events.close()
         await self._transport.close()
-        await self._means.counter.close()
+        await self._means.dispatch.close()
 
     async def submit(
         self,
@@ -182,7 +182,7 @@ class AsyncTranslationClient(AsyncWaits):
         if self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
         answer = await self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True))
-        self._means.memory.hear(request, answer.value, self._means.clock())
+        self._means.memory.hear(request, answer, self._means.clock())
         if answer.value is None and self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
         return answer.result()

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 from contract.job import Job
 
 from . import http
-from .aio_counter import AsyncCounter
+from .aio_dispatch import AsyncDispatch
 from .aio_events import AsyncEvents
 from .aio_listener import AsyncListener, AsyncMailbox
 from .aio_stream import AsyncStream
@@ -119,7 +119,7 @@ class AsyncWay:
 class AsyncMeans:
     """All that performing takes. `pause` sleeps; the clock is monotonic, `now` is UTC."""
 
-    counter: AsyncCounter
+    dispatch: AsyncDispatch
     events: AsyncEvents
     listener: AsyncListener
     way: AsyncWay
@@ -157,13 +157,13 @@ class AsyncPerformer:
         count_ends(answer.value, self._means.metrics, self._means.now())
         reply = Reply(at_s=self._means.clock(), answer=answer, line=line)
         if isinstance(step, Send):
-            self._means.memory.hear(step.request, answer.value, reply.at_s)
+            self._means.memory.hear(step.request, answer, reply.at_s)
         return reply
 
     async def _perform(self, step: Step) -> tuple[http.Answer[Any], Line | None]:
         match step:
             case Send():
-                return await self._means.counter.send(step), None
+                return await self._means.dispatch.send(step), None
             case Subscribe():
                 return await self._subscribe(step)
             case Listen(seconds):

@@ -1,6 +1,7 @@
 """What an answer of the service means, as pure values. No I/O, no clock."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -30,6 +31,8 @@ LONGEST_RETRY_AFTER_S: Final = 86_400.0
 PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Statuses below 500 that speak of this moment only; all from 500 on do."""
 
+_WAIT: Final = re.compile(r"\bwait=([0-9]{1,9})\b")
+
 _FOREIGN: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 """What reading raises where something is no word of dubq's; the last one is JSON that is nested very deep."""
 
@@ -53,9 +56,9 @@ def retry_after_s(header: str, now: datetime) -> float:
 def classify(request: Request[T], status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Answer[T]:
     """Say what an answer to `request` means. `headers` has to find names in any case; `now` is aware."""
     pause_s = _retry_after_or_zero(headers.get("Retry-After"), now)
-    was_held = "wait=" in headers.get("Preference-Applied", "")
+    hold_s = _hold_s(headers.get("Preference-Applied", ""))
     if status == HTTPStatus.NOT_MODIFIED:
-        return Answer(retry_after_s=pause_s, was_held=was_held)
+        return Answer(retry_after_s=pause_s, hold_s=hold_s)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return Answer(error=_moved(request, status, headers.get("Location")))
     if status >= HTTPStatus.BAD_REQUEST:
@@ -63,7 +66,7 @@ def classify(request: Request[T], status: int, headers: Mapping[str, str], body:
         error = _refusal(request, status, _problem(body))
         return Answer(error=error, is_passing=is_passing, retry_after_s=pause_s)
     try:
-        return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s, was_held=was_held)
+        return Answer(value=request.read(json.loads(body)), retry_after_s=pause_s, hold_s=hold_s)
     except _FOREIGN as error:
         # a proxy's page, or half an answer: no word of the service
         text = f"{request.method} {request.path} was answered {status} with something that dubq does not send: {error}"
@@ -147,6 +150,12 @@ def _problem(body: bytes) -> dict[str, Any]:
     except _FOREIGN:
         return {}
     return problem if isinstance(problem, dict) else {}
+
+
+def _hold_s(applied: str) -> float:
+    """Seconds for which the service says it holds an answer; 0.0: it does not. Source: RFC 7240, section 3."""
+    found = _WAIT.search(applied)
+    return float(found[1]) if found else 0.0
 
 
 def _retry_after_or_zero(header: str | None, now: datetime) -> float:

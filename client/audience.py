@@ -61,7 +61,9 @@ class Attempts:
 
     def spare(self, within_s: float, at_s: float) -> tuple[Answer[Any], Line] | None:
         """Return at once what came of the last attempt, if it is too early, or too late, for another one."""
-        return self._failure if within_s <= 0 or at_s < self._failed_s + PACE_S else None
+        if within_s <= 0:
+            return Answer(is_passing=True), Line.DOWN
+        return self._failure if at_s < self._failed_s + PACE_S else None
 
     def note(self, answer: Answer[Any], line: Line, at_s: float) -> None:
         """Take note that it has failed; the error is for who has met it, and not passed on."""

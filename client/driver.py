@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 from contract.job import Job
 
 from . import http
-from .counter import Counter
+from .dispatch import Dispatch
 from .events import Events
 from .ladder import Road
 from .listener import Listener, Mailbox
@@ -131,7 +131,7 @@ class Way:
 class Means:
     """All that performing takes. `pause` sleeps; the clock is monotonic, `now` is UTC."""
 
-    counter: Counter
+    dispatch: Dispatch
     events: Events
     listener: Listener
     way: Way
@@ -169,13 +169,13 @@ class Performer:
         count_ends(answer.value, self._means.metrics, self._means.now())
         reply = Reply(at_s=self._means.clock(), answer=answer, line=line)
         if isinstance(step, Send):
-            self._means.memory.hear(step.request, answer.value, reply.at_s)
+            self._means.memory.hear(step.request, answer, reply.at_s)
         return reply
 
     def _perform(self, step: Step) -> tuple[http.Answer[Any], Line | None]:
         match step:
             case Send():
-                return self._means.counter.send(step), None
+                return self._means.dispatch.send(step), None
             case Subscribe():
                 return self._subscribe(step)
             case Listen(seconds):

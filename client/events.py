@@ -1,5 +1,6 @@
 """The streams of a blocking client: one of its own for each of few waits, and one that all others share."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ from .steps import Line, Send
 from .stream import Stream
 from .switchboard import Signal
 from .transport import Transport
+
+_log = logging.getLogger(__name__)
 
 Joined: TypeAlias = tuple[http.Answer[Any], Line, Mailbox | Stream | None]
 
@@ -57,7 +60,7 @@ class Events:
 
     def _join(self, job_ids: Sequence[str], within_s: float) -> Joined:
         until_s = self._clock() + within_s
-        if not self._lock.acquire(timeout=within_s):
+        if not self._lock.acquire(timeout=max(0.0, within_s)):
             return http.Answer(is_passing=True), Line.DOWN, None  # somebody else is still opening it
         try:
             mailbox = self._shared.join(job_ids) if self._shared else None
@@ -76,9 +79,14 @@ class Events:
         if stream is None:
             self._attempts.note(answer, line, self._clock())
             return answer, line, None
-        self._shared = _Shared(stream)
-        mailbox = self._shared.join(job_ids)
-        self._shared.start()
+        shared = _Shared(stream)
+        mailbox = shared.join(job_ids)
+        try:
+            shared.start()
+        except RuntimeError as error:
+            _log.warning("events_not_begun", extra={"reason": str(error)})
+            return http.Answer(is_passing=True), Line.DOWN, None
+        self._shared = shared
         return answer, Line.BEHIND, mailbox
 
 

@@ -62,7 +62,7 @@ class Answer(Generic[T]):
     """What came of a request: a value, an error, or neither (nothing has changed).
 
     `is_passing` says that asking again later may well help; `is_away`, that nobody was there to ask. `retry_after_s` is
-    how long the service asked us to wait. `was_held`: the service did wait for news before it answered.
+    how long the service asked us to wait. `hold_s` is for how long it was ready to wait for news before it answered.
     """
 
     value: T | None = None
@@ -70,7 +70,12 @@ class Answer(Generic[T]):
     is_passing: bool = False
     is_away: bool = False
     retry_after_s: float = 0.0
-    was_held: bool = False
+    hold_s: float = 0.0
+
+    @property
+    def was_held(self) -> bool:
+        """Whether the service was ready to wait for news."""
+        return self.hold_s > 0
 
     def result(self) -> T:
         """Return the value, or raise why there is none."""

@@ -55,6 +55,11 @@ class Turns(Generic[L]):
         """Let a look wait no longer, if it does."""
         self._waiting.pop(look, None)
 
+    def clear(self) -> list[L]:
+        """Let nobody wait any more; return who did."""
+        waiting, self._waiting = list(self._waiting), {}
+        return waiting
+
     def end(self) -> list[L]:
         """Take note that a request is back; return those that go together now, whose own `end` follows, or none."""
         if not self._waiting:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from contract.job import Job
 
-from .http import Kind, Page, Request
+from .http import Answer, Kind, Page, Request
 
 MOST_TOLD: Final = 1000
 """The oldest are forgotten: their waits begin with a look."""
@@ -17,10 +17,11 @@ SUBMITS: Final = frozenset({Kind.SUBMIT, Kind.SUBMIT_MANY})
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A job as the service has told it, and when: on the clock of whoever waits for it."""
+    """A job as the service has told it, when, and for how long it wanted not to be asked: on the clock of its wait."""
 
     job: Job
     at_s: float
+    retry_after_s: float = 0.0
 
 
 class Memory:
@@ -33,14 +34,14 @@ class Memory:
         self._lock = threading.Lock()
         self._told: OrderedDict[str, Told] = OrderedDict()
 
-    def hear(self, request: Request[Any], value: Any, at_s: float) -> None:
+    def hear(self, request: Request[Any], answer: Answer[Any], at_s: float) -> None:
         """Take note of what a request was answered: a submit is kept, anything else has overtaken it."""
         with self._lock:
             self._told.pop(request.job_id or "", None)
-            for job in _jobs(value):
+            for job in _jobs(answer.value):
                 self._told.pop(job.job_id, None)
                 if request.kind in SUBMITS and not job.done:
-                    self._told[job.job_id] = Told(job, at_s)
+                    self._told[job.job_id] = Told(job, at_s, answer.retry_after_s)
             while len(self._told) > MOST_TOLD:
                 self._told.popitem(last=False)
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-DOUBTED: Final = 2.0
-LOST: Final = 4.0
+DOUBTED_AFTER: Final = 2.0
+LOST_AFTER: Final = 4.0
 """So many times what should pass at most between two signs of life."""
 
 
@@ -35,13 +35,13 @@ class Pulse:
     def feel(self, at_s: float) -> Beat:
         """Return what the silence comes to now."""
         silent_s = at_s - self.heard_s
-        if silent_s >= LOST * self.every_s:
+        if silent_s >= LOST_AFTER * self.every_s:
             return Beat.LOST
-        if silent_s >= DOUBTED * self.every_s and not self.is_doubted:
+        if silent_s >= DOUBTED_AFTER * self.every_s and not self.is_doubted:
             self.is_doubted = True
             return Beat.DOUBTFUL
         return Beat.STEADY
 
     def due_s(self) -> float:
         """Return when `feel` will have something to say if nothing is heard until then."""
-        return self.heard_s + (LOST if self.is_doubted else DOUBTED) * self.every_s
+        return self.heard_s + (LOST_AFTER if self.is_doubted else DOUBTED_AFTER) * self.every_s

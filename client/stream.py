@@ -24,17 +24,20 @@ PING_S: Final = 15.0
 
 
 class Stream:
-    """Reads from when it is made; `at_end` is called with it when it has ended, in whichever thread that is."""
+    """Reads from its start on; `at_end` is called with it when it has ended, in whichever thread that is."""
 
     def __init__(
         self, response: requests.Response, at_end: Callable[["Stream"], None], clock: Callable[[], float]
     ) -> None:
-        """`response` is the head of a stream. Raises RuntimeError where no thread can be begun."""
+        """`response` is the head of a stream."""
         self._response, self._at_end, self._clock = response, at_end, clock
         self._pulse = Pulse(clock(), PING_S)
         self._has_begun, self._has_spoken = threading.Event(), False
         self._news: SimpleQueue[News] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="dubq-stream", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read. Raises RuntimeError where no thread can be begun."""
         self._thread.start()
 
     def begins(self, within_s: float) -> bool:
@@ -60,7 +63,8 @@ class Stream:
         """Want no more news; the thread has ended when this returns."""
         with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has ended by itself
             self._response.raw.shutdown()
-        self._thread.join()
+        if self._thread is not threading.current_thread():  # which the garbage collector may have picked
+            self._thread.join()
 
     def _run(self) -> None:
         parser = Parser(PING_S)

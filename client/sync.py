@@ -13,8 +13,8 @@ from contract.job import Job, Priority
 from contract.states import State
 
 from . import http
-from .counter import Counter
 from .desk import SUBMIT_TIMEOUT_S, Desk, now_utc, token_or_default, url_or_default
+from .dispatch import Dispatch
 from .driver import Means, Way, finish
 from .events import Events
 from .ladder import ROADS, Road
@@ -74,7 +74,7 @@ class TranslationClient(Waits):
         self._transport = Transport(wire, token_or_default(token), session, clock=clock)
         closed = threading.Event()
         self._means = Means(
-            counter=Counter(self._transport),
+            dispatch=Dispatch(self._transport),
             events=Events(self._transport, clock),
             listener=Listener(clock),
             way=Way(redis_url, self._transport, clock),
@@ -98,7 +98,7 @@ class TranslationClient(Waits):
         self._means.listener.close()
         self._means.events.close()
         self._transport.close()
-        self._means.counter.close()
+        self._means.dispatch.close()
 
     def submit(
         self,
@@ -188,5 +188,5 @@ class TranslationClient(Waits):
         if self._means.closed.is_set():
             raise ClientClosedError(job_id=request.job_id)
         answer = self._transport.send(Send(request=request, within_s=self._desk.request_timeout_s, insist=True))
-        self._means.memory.hear(request, answer.value, self._means.clock())
+        self._means.memory.hear(request, answer, self._means.clock())
         return answer.result()

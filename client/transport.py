@@ -1,5 +1,6 @@
 """Requests over the wire, blocking: one session and its token."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,8 @@ from .stream import Stream
 from .wire import POOL_SIZE, Outgoing, Wire, first_words
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _TROUBLES: Final = (requests.RequestException, HTTPError, OSError, ValueError)
 
@@ -71,15 +74,10 @@ class Transport:
         except _TROUBLES as error:
             return self._failed(step, began_s, error), Line.DOWN, None
         answer, line = self._wire.opened(step, began_s, response.status_code, response.headers, body)
-        if line is not Line.UP:
-            return answer, line, None
-        stream = self._follow(response)
-        if stream is None:
-            return answer, Line.NONE, None
-        if not stream.begins(began_s + outgoing.timeout_s - self._clock()):
-            stream.leave()
-            return answer, Line.DOWN, None
-        return answer, Line.UP, stream
+        if line is Line.UP:
+            line, stream = self._follow(response, began_s + outgoing.timeout_s)
+            return answer, line, stream
+        return answer, line, None
 
     @property
     def open_streams(self) -> int:
@@ -99,16 +97,26 @@ class Transport:
         is_away = isinstance(error, requests.ConnectionError)
         return self._wire.failed(step, began_s, first_words(error), is_away=is_away)
 
-    def _follow(self, response: requests.Response) -> Stream | None:
-        """Read a stream from now on, whatever time it takes; None where its connection cannot be listened to."""
+    def _follow(self, response: requests.Response, until_s: float) -> tuple[Line, Stream | None]:
+        """Read a stream from now on, whatever time it takes, if it says something in time."""
         sock = getattr(response.raw.connection, "sock", None)
-        if sock is None:  # it ends with this answer, and nothing could interrupt a read
+        if sock is None or not hasattr(sock, "shutdown"):  # it ends with this answer, or nothing could interrupt a read
             response.close()
-            return None
+            return Line.NONE, None
         sock.settimeout(None)  # its own pulse tells how long it may be silent
         stream = Stream(response, self._streams.discard, self._clock)
-        self._streams.add(stream)
-        return stream
+        self._streams.add(stream)  # before it begins, for it may end at once
+        try:
+            stream.start()
+        except RuntimeError as error:  # out of threads
+            _log.warning("stream_not_begun", extra={"reason": str(error)})
+            self._streams.discard(stream)
+            response.close()
+            return Line.DOWN, None
+        if stream.begins(until_s - self._clock()):
+            return Line.UP, stream
+        stream.leave()
+        return Line.DOWN, None
 
     def _prepare(self, outgoing: Outgoing) -> requests.PreparedRequest:
         return self._session.prepare_request(

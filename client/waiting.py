@@ -11,6 +11,7 @@ from contract.states import State
 from . import http
 from .ladder import Road
 from .patience import Patience
+from .schedule import Remaining
 from .steps import Pause, Plan, Send
 from .watch import CANCEL_S, POLLS, Chance, Watch, is_another_life, standing, verdict
 
@@ -81,6 +82,7 @@ class _Wait(Watch[Job]):
         self._terms = terms
         self._latest: Job | None = None
         self._holds = Road.LONG_POLL in terms.allowed  # the service its answers, as far as we know
+        self._has_room = True  # this client for one more of them
 
     def _is_over(self) -> bool:
         return self._final is not None
@@ -106,23 +108,25 @@ class _Wait(Watch[Job]):
         # who waits for an answer is not to wait before he asks again, whatever is good for those who poll
         self._floor_s = reply.at_s + (0.0 if answer.was_held else answer.retry_after_s)
         yield from self._take_look(reply)
+        had_room, self._has_room = self._has_room, True
         self._may_follow = False
-        if hold_s and not answer.error:
+        if answer.error:
+            return
+        if not hold_s:
+            self._took_s, self._may_follow = took_s, had_room and self._hold_s() > 0
+        elif answer.is_passing:  # there was no room among the held: this one looks plainly, and the next may find some
+            self._has_room, self._may_follow = False, True
+        else:
             self._holds = answer.was_held
-            has_waited = took_s > hold_s / 2  # else something has cut it short
-            # one for which there was no room among the held is asked again, plainly
-            self._may_follow = answer.is_passing or (
-                answer.was_held and (has_waited or (self._terms.wants_progress and self._news > news))
-            )
-        elif not answer.error:
-            self._took_s, self._may_follow = took_s, self._hold_s() > 0
+            has_waited = took_s > min(hold_s, answer.hold_s) / 2  # else something has cut it short
+            self._may_follow = answer.was_held and (has_waited or (self._terms.wants_progress and self._news > news))
 
     def _hold_s(self) -> int:
         """For how many seconds to ask the service to hold its answer; 0: not at all."""
-        if not self._holds or self._has_line or self._trouble:
+        if not self._holds or not self._has_room or self._has_line or self._trouble:
             return 0
-        if self._latest is None and self._terms.wants_progress:
-            return 0  # first how it stands
+        if self._latest is None and (self._terms.wants_progress or self._terms.wants_warning):
+            return 0  # first how it stands, and what is promised
         return max(0, int(min(HOLD_S, self._left_s, self._warn_s - self._now_s)))
 
     def _reading(self, *, in_full: bool) -> http.Request[Job]:
@@ -143,7 +147,8 @@ class _Wait(Watch[Job]):
     def _know(self, job: Job) -> None:
         self._latest, self._trouble = job, None
         if self._terms.wants_warning:
-            patience_s = max(WARN_FACTOR * job.eta.p90_s, LEAST_WARN_S) if job.eta else math.inf
+            is_promised = job.eta is not None and Remaining.of(job.eta) is not None
+            patience_s = max(WARN_FACTOR * job.eta.p90_s, LEAST_WARN_S) if job.eta and is_promised else math.inf
             self._silent, self._warn_s = job, self._now_s + patience_s
 
     def _named(self, error: DubqError) -> DubqError:

@@ -7,7 +7,6 @@ looks when a look is due, and in between it listens if there is a line, and slee
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from contract.backoff import Backoff
@@ -38,6 +37,9 @@ CANCEL_S: Final = 2.0
 
 SUBSCRIBE_S: Final = 2.0
 """Longer than any healthy server needs; meanwhile nobody polls."""
+
+ACKNOWLEDGE_S: Final = 20.0
+"""What a subscription may take that was sent on a line which lives: thousands at once take seconds."""
 
 SNAPSHOT_S: Final = 2.0
 """A line that begins with the job as it is has said so by then, or there is a look."""
@@ -150,7 +152,8 @@ class Watch(ABC, Generic[T]):
             self._schedule.hear(each.job, each.at_s)
             self._now_s = (yield Tell(each.job)).at_s
         heard_s = max(each.at_s for each in told)
-        due_s = heard_s + self._schedule.pause_s(heard_s, 1, 0.0)
+        self._floor_s = max(each.at_s + each.retry_after_s for each in told)
+        due_s = max(heard_s + self._schedule.pause_s(heard_s, 1, 0.0), self._floor_s)
         if self._now_s < due_s < self._deadline_s - NEAR_S:
             self._due_s, self._polls = due_s, 1
 
@@ -170,7 +173,7 @@ class Watch(ABC, Generic[T]):
     def _climb(self) -> Plan[None]:
         """Bring up the best line that there is, if it is time to try."""
         while self._now_s < self._last_look_s and (road := self._ladder.to_try(self._now_s)):
-            reply = yield Subscribe(road, min(SUBSCRIBE_S, self._left_s), self._left_s)
+            reply = yield Subscribe(road, min(SUBSCRIBE_S, self._left_s), min(ACKNOWLEDGE_S, self._left_s))
             self._now_s = reply.at_s
             if reply.line in (Line.UP, Line.BEHIND):
                 self._ladder.is_up(road, self._now_s)
@@ -233,13 +236,19 @@ class Watch(ABC, Generic[T]):
             pause_s = REREADS.pause_s(self._rereads, self._chance())
         else:
             self._polls += 1
-            # after trouble, and while a line may come back, no job's end says when to look
-            is_calm = self._trouble is None and self._ladder.next_try_s() == math.inf
-            poll_pause_s = partial(self._schedule.pause_s, self._now_s) if is_calm else POLLS.pause_s
-            pause_s = poll_pause_s(self._polls, self._chance())
+            pause_s = self._poll_pause_s(self._chance())
         due_s = max(self._now_s + pause_s, self._floor_s)
         # what would come just before the deadline comes at it
         return due_s if due_s < self._deadline_s - NEAR_S else math.inf
+
+    def _poll_pause_s(self, chance: float) -> float:
+        pause_s = POLLS.pause_s(self._polls, chance)
+        if self._trouble:
+            return pause_s  # it says more than when the job should end
+        by_eta_s = self._schedule.pause_s(self._now_s, self._polls, chance)
+        # where a line was lost, its last message may have been lost with it
+        may_come_back = self._ladder.next_try_s() < math.inf
+        return min(pause_s, by_eta_s) if may_come_back else by_eta_s
 
     def _warn(self) -> Plan[None]:
         """Say once that there has been no news for long, if so."""

@@ -47,7 +47,7 @@ class Means:
 
     def __init__(self, world: World) -> None:
         self.world, self.metrics, self.closed = world, Metrics(), threading.Event()
-        self.counter = self.events = self.listener = self.way = self
+        self.dispatch = self.events = self.listener = self.way = self
         self.memory = Memory()
         self.send, self.pause, self.now = world.send, world.pause, lambda: BEGAN
         self.line = Line.UP

@@ -104,9 +104,9 @@ class World:
         while self.pushes and self.pushes[0][0] <= until_s:
             self.now_s, seen = self.pushes.popleft()
             if seen and (seen.done or not until_done):
-                return Reply(at_s=self.now_s, answer=Answer(value=seen, was_held=True))
+                return Reply(at_s=self.now_s, answer=Answer(value=seen, hold_s=55.0))
         self.now_s = until_s
-        return Reply(at_s=self.now_s, answer=Answer(value=seen, was_held=True))
+        return Reply(at_s=self.now_s, answer=Answer(value=seen, hold_s=55.0))
 
     def _listen(self, seconds: float) -> Reply:
         if self.quiet and self.quiet[0] <= self.now_s + seconds:

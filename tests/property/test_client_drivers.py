@@ -100,7 +100,7 @@ class History:
             was_held = "Prefer" in step.request.headers and Road.LONG_POLL in self.roads
             if was_held:
                 self.now_s = answer_s = max(self.now_s, answer_s + self.dice.choice([0.0, 1.0, step.within_s]))
-            return Answer(value=self.truth(name, answer_s), retry_after_s=pause_s, was_held=was_held)
+            return Answer(value=self.truth(name, answer_s), retry_after_s=pause_s, hold_s=55.0 if was_held else 0.0)
         return Answer(value=tuple(self.truth(each, answer_s) for each in ids.split(",")), retry_after_s=pause_s)
 
     def subscribe(self, road: Road, within_s: float) -> Line:

@@ -94,7 +94,7 @@ class Chaos:
         if hold_s:  # held as long as it should be, or cut short, which may well be at once
             self.now_s = seen_s = max(self.now_s, min(seen_s + hold_s * self.dice.choice([0, 0.01, 1]), self.ends_s))
         job = self.truth(seen_s)
-        return Reply(at_s=self.now_s, answer=Answer(value=job, retry_after_s=pause_s, was_held=hold_s > 0))
+        return Reply(at_s=self.now_s, answer=Answer(value=job, retry_after_s=pause_s, hold_s=float(hold_s)))
 
     def _listen(self, seconds: float) -> Reply:
         luck = self.dice.random()

@@ -66,7 +66,7 @@ class Line:
 
     def means(self) -> AsyncMeans:
         return AsyncMeans(
-            counter=self,  # type: ignore[arg-type]
+            dispatch=self,  # type: ignore[arg-type]
             events=self,  # type: ignore[arg-type]
             listener=self,  # type: ignore[arg-type]
             way=AsyncWay(None, self, asyncio.get_running_loop().time),  # type: ignore[arg-type]

@@ -109,3 +109,20 @@ def test_a_stream_that_cannot_be_had_is_not_asked_for_by_everybody() -> None:
     assert spared == (Answer(is_passing=True, is_away=True, retry_after_s=7.0), Line.NONE)
     assert attempts.spare(1.0, at_s=50.0 + PACE_S) is None
     assert attempts.spare(0.0, at_s=90.0) is not None
+
+
+def test_an_attempt_without_time_says_nothing_of_the_road() -> None:
+    attempts = Attempts()
+    attempts.note(Answer(), Line.NONE, 0.0)
+    assert attempts.spare(0.0, 1e6) == (Answer(is_passing=True), Line.DOWN)
+
+
+def test_who_waits_no_more_is_forgotten_all_at_once() -> None:
+    turns = Turns[Waiting]()
+    while turns.begin():
+        pass
+    waiting = [look("a"), look("b")]
+    for each in waiting:
+        turns.wait(each)
+    assert turns.clear() == waiting
+    assert turns.end() == []

@@ -26,7 +26,7 @@ SUBMIT: http.Request[Job] = http.submit({"job_id": "j1", "video_url": "v"}, None
 
 def heard(*jobs: Job, at_s: float = 3.0) -> Memory:
     memory = Memory()
-    memory.hear(replace(SUBMIT, kind=http.Kind.SUBMIT_MANY, job_id=None), jobs, at_s)
+    memory.hear(replace(SUBMIT, kind=http.Kind.SUBMIT_MANY, job_id=None), Answer(value=jobs), at_s)
     return memory
 
 
@@ -35,7 +35,7 @@ def heard(*jobs: Job, at_s: float = 3.0) -> Memory:
 
 def test_what_a_submit_was_told_is_handed_over_once() -> None:
     memory = Memory()
-    memory.hear(SUBMIT, QUEUED, 3.0)
+    memory.hear(SUBMIT, Answer(value=QUEUED), 3.0)
     assert memory.take(["j1"]) == (Told(QUEUED, 3.0),)
     assert memory.take(["j1"]) == ()
 
@@ -61,20 +61,20 @@ def test_whatever_else_is_asked_of_a_job_overtakes_what_its_submit_was_told(
     request_: http.Request[Any], value: Any
 ) -> None:
     memory = heard(QUEUED)
-    memory.hear(request_, value, 4.0)
+    memory.hear(request_, Answer(value=value), 4.0)
     assert memory.take(["j1"]) == ()
 
 
 def test_what_is_asked_of_another_job_does_not() -> None:
     memory = heard(QUEUED)
-    memory.hear(http.read_job("j2"), job(State.RUNNING, 2, job_id="j2"), 4.0)
+    memory.hear(http.read_job("j2"), Answer(value=job(State.RUNNING, 2, job_id="j2")), 4.0)
     assert memory.take(["j1"]) == (Told(QUEUED, 3.0),)
 
 
 def test_a_job_that_has_ended_and_an_error_are_not_kept() -> None:
     memory = heard(QUEUED)
-    memory.hear(SUBMIT, COMPLETED, 4.0)
-    memory.hear(SUBMIT, None, 5.0)
+    memory.hear(SUBMIT, Answer(value=COMPLETED), 4.0)
+    memory.hear(SUBMIT, Answer(), 5.0)
     assert memory.take(["j1"]) == ()
 
 
@@ -177,3 +177,9 @@ def test_a_wait_for_many_that_only_polls_begins_with_what_all_were_told() -> Non
         Tell,
         Tell,
     ]
+
+
+def test_the_first_look_after_a_submit_comes_no_sooner_than_its_answer_asked() -> None:
+    world = World(RUNNING, COMPLETED)
+    run(world, Push.NEVER, told=(Told(QUEUED, 0.0, 4.0),))
+    assert world.times(Send)[0] == 4.0

@@ -53,13 +53,6 @@ def test_a_shared_stream_does_not_begin_with_the_job_as_it_is_so_there_is_a_look
     assert world.times(Send)[0] == 0.0
 
 
-def test_who_finds_no_room_among_the_held_asks_plainly_and_at_once() -> None:
-    world = World(Answer(is_passing=True), RUNNING, COMPLETED, line_at=never)
-    assert run(world, Push.IF_OFFERED) == COMPLETED
-    assert world.wishes() == [f"wait={HOLD_S}; until=done", None, None]
-    assert world.times(Send)[:2] == [0.0, 0.0]
-
-
 def test_a_snapshot_that_is_no_news_is_a_look_all_the_same() -> None:
     world = World(
         RUNNING, pushes=[(0.1, RUNNING), (5.0, None), (5.6, RUNNING), (20.0, COMPLETED)], line_at=never, events_at=up
@@ -160,10 +153,25 @@ def test_where_answers_are_not_held_the_job_is_polled_for_and_the_wish_not_repea
 
 
 def test_an_answer_that_should_be_held_and_was_cut_short_is_not_asked_for_again_at_once() -> None:
-    cut: Answer[Any] = Answer(value=RUNNING, was_held=True)
+    cut: Answer[Any] = Answer(value=RUNNING, hold_s=55.0)
     world = World(cut, cut, cut, cut, COMPLETED, line_at=never)
     run(world, Push.IF_OFFERED)
     assert world.times(Send) == pytest.approx([0, 1, 3, 7, 15], rel=0.01)
+
+
+def test_a_service_that_holds_for_less_than_it_was_asked_to_is_asked_again_at_once() -> None:
+    held: Answer[Any] = Answer(value=RUNNING, hold_s=3.0)
+    world = World(held, held, held, COMPLETED, line_at=never, took_s=3.0)
+    run(world, Push.IF_OFFERED)
+    assert world.times(Send) == [0.0, 3.0, 6.0, 9.0]
+
+
+def test_who_finds_no_room_among_the_held_looks_plainly_once_and_then_tries_again() -> None:
+    no_room: Answer[Any] = Answer(is_passing=True)
+    world = World(no_room, RUNNING, no_room, RUNNING, COMPLETED, line_at=never)
+    run(world, Push.IF_OFFERED)
+    assert [bool(wish) for wish in world.wishes()] == [True, False, True, False, True]
+    assert world.times(Send) == pytest.approx([0, 0, 1, 1, 3], rel=0.01)
 
 
 def test_after_trouble_the_next_look_is_a_plain_one() -> None:
@@ -194,7 +202,7 @@ def test_while_a_line_is_up_nothing_is_held() -> None:
 
 
 def test_retry_after_speaks_to_those_who_poll() -> None:
-    held: Answer[Any] = Answer(value=RUNNING, was_held=True, retry_after_s=30.0)
+    held: Answer[Any] = Answer(value=RUNNING, hold_s=55.0, retry_after_s=30.0)
     world = World(held, COMPLETED, line_at=never)
     run(world, Push.IF_OFFERED)
     assert world.now_s == pytest.approx(1, rel=0.01)
@@ -257,10 +265,15 @@ def test_without_a_promise_there_is_nothing_to_break() -> None:
     assert warned(World(RUNNING, pushes=[(1000.0, COMPLETED)], holds=True), timeout_s=5000) == []
 
 
-def test_a_held_answer_does_not_hold_up_the_word() -> None:
-    pushes = [(0.5, promised(3, 4.0)), (100.0, job(State.COMPLETED, 4))]
-    world = World(promised(2, 5.0), pushes=pushes, line_at=never, holds=True)
-    assert warned(world, wants_progress=True) == [0.5 + WARN_FACTOR * 4.0]
+@pytest.mark.parametrize("wants_progress", [True, False])
+def test_a_held_answer_does_not_hold_up_the_word(*, wants_progress: bool) -> None:
+    world = World(promised(2, 5.0), pushes=[(100.0, job(State.COMPLETED, 4))], line_at=never, holds=True)
+    assert warned(world, wants_progress=wants_progress) == [WARN_FACTOR * 5.0]
+
+
+def test_a_promise_that_is_no_number_is_none() -> None:
+    broken = job(State.RUNNING, 2, eta=Eta(p10_s=0.0, p50_s=0.0, p90_s=None))  # type: ignore[arg-type]
+    assert warned(World(broken, pushes=[(100.0, COMPLETED)])) == []
 
 
 def test_who_asks_for_no_word_gets_none() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.pulse import DOUBTED, LOST
+from client.pulse import DOUBTED_AFTER, LOST_AFTER
 from client.switchboard import PING_S, News, Signal, Switchboard
 
 
@@ -42,17 +42,17 @@ def test_whatever_is_heard_is_a_sign_of_life() -> None:
 def test_a_line_that_should_have_answered_is_doubted_once_and_then_lost() -> None:
     board = Switchboard(0.0)
     mailbox = told(board, "a", 0.0)
-    for at_s in (PING_S, DOUBTED * PING_S, DOUBTED * PING_S + 0.1):
+    for at_s in (PING_S, DOUBTED_AFTER * PING_S, DOUBTED_AFTER * PING_S + 0.1):
         _, patience_s = board.check_health(at_s)
         assert patience_s > 0
     assert mailbox.news == [Signal.UP, Signal.QUIET]
     with pytest.raises(TimeoutError):
-        board.check_health(LOST * PING_S)
+        board.check_health(LOST_AFTER * PING_S)
 
 
 def test_who_is_not_yet_subscribed_is_told_of_no_doubt() -> None:
     board, waiting = Switchboard(0.0), Mailbox("b")
     listening = told(board, "a", 0.0)
     board.admit(waiting)
-    board.check_health(DOUBTED * PING_S)
+    board.check_health(DOUBTED_AFTER * PING_S)
     assert (listening.news, waiting.news) == ([Signal.UP, Signal.QUIET], [])

@@ -22,7 +22,7 @@ class _Look:
         self.answers: SimpleQueue[http.Answer[Any] | Exception] = SimpleQueue()
 
 
-class Counter:
+class Dispatch:
     """Sends at once what is alone. What goes together is sent by a thread of its own, for nobody waits for others."""
 
     def __init__(self, transport: Transport) -> None:
@@ -31,6 +31,7 @@ class Counter:
         self._turns = Turns[_Look]()
         self._held = threading.BoundedSemaphore(MOST_HELD)
         self._senders: set[threading.Thread] = set()
+        self._is_closed = False
 
     def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request of a wait, as `Transport.send` does."""
@@ -39,8 +40,13 @@ class Counter:
         return self._look(step) if can_share(step.request) else self._transport.send(step)
 
     def close(self) -> None:
-        """Wait for what is under way."""
-        for sender in list(self._senders):
+        """Send nothing more, and wait for what is under way."""
+        with self._lock:
+            self._is_closed = True
+            waiting, senders = self._turns.clear(), list(self._senders)
+        for look in waiting:
+            look.answers.put(http.Answer(is_passing=True))
+        for sender in senders:
             sender.join()
 
     def _hold(self, step: Send[T]) -> http.Answer[T]:
@@ -80,27 +86,35 @@ class Counter:
         looks = self._next()
         if not looks:
             return
-        sender = threading.Thread(target=self._send, args=(looks,), name="dubq-looks", daemon=True)
+        sender = threading.Thread(target=self._run, args=(looks,), name="dubq-looks", daemon=True)
+        with self._lock:
+            self._senders.add(sender)
         try:
             sender.start()
         except RuntimeError as error:  # out of threads: then it is this one's
             _log.warning("looks_without_a_thread", extra={"reason": str(error)})
+            with self._lock:
+                self._senders.discard(sender)
             self._send(looks)
+
+    def _run(self, looks: list[_Look]) -> None:
+        try:
+            self._send(looks)
+        finally:
+            with self._lock:
+                self._senders.discard(threading.current_thread())
 
     def _next(self) -> list[_Look]:
         with self._lock:
             return self._turns.end()
 
     def _send(self, looks: list[_Look]) -> None:
-        sender = threading.current_thread()
-        self._senders.add(sender)
         while looks:
             steps = [look.step for look in looks]
             try:
                 answers: list[Any] = list(parts(self._transport.send(together(steps)), steps))
-            except ValueError as error:  # an address that cannot be used
+            except Exception as error:  # noqa: BLE001 - an address that cannot be used, or a session's own: each wait raises it
                 answers = [error] * len(looks)
             for look, answer in zip(looks, answers, strict=True):
                 look.answers.put(answer)
             looks = self._next()
-        self._senders.discard(sender)

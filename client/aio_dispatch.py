@@ -26,7 +26,7 @@ class _Look:
             self.answer.set_exception(error)
 
 
-class AsyncCounter:
+class AsyncDispatch:
     """Sends at once what is alone. What goes together is sent by a task of its own, for any wait may be cancelled."""
 
     def __init__(self, transport: AsyncTransport) -> None:
@@ -42,7 +42,9 @@ class AsyncCounter:
         return await (self._look(step) if can_share(step.request) else self._transport.send(step))
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Send nothing more, and wait for what is under way."""
+        for look in self._turns.clear():
+            look.take(http.Answer(is_passing=True))
         while self._senders:
             await asyncio.wait(self._senders)
 
@@ -90,7 +92,7 @@ class AsyncCounter:
             steps = [look.step for look in looks]
             try:
                 answers = parts(await self._transport.send(together(steps)), steps)
-            except ValueError as error:  # an address that cannot be used
+            except Exception as error:  # noqa: BLE001 - an address that cannot be used, or a session's own: each wait raises it
                 for look in looks:
                     look.fail(error)
             else:
