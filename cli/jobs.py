@@ -80,7 +80,9 @@ def submit(*, service: Service, speech: Speech, waits: bool, timeout_s: float, v
         try:
             job = client.submit(video_url, timeout=SUBMIT_S, **fields)
         except (KeyboardInterrupt, ServiceUnavailableError):
-            speech.note(f"submitted again with --job-id {fields['job_id']}, it is still one job")
+            job_id = fields["job_id"]
+            speech.note(f"submitted again with --job-id {job_id}, it is still one job")
+            speech.note(f"if it was accepted, wait for it with: {service.wait_command(job_id)}")
             raise
         if not waits:
             speech.result(job.to_wire(), job.job_id)

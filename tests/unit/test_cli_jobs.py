@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 from uuid import UUID
 
+import pytest
 from scripted import CANCELLED, DONE, RUNNING, Scripted, run
 
 from contract.errors import (
@@ -16,9 +16,6 @@ from contract.errors import (
     ServiceUnavailableError,
 )
 from contract.states import State
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_with_json_an_error_is_a_document_too() -> None:
@@ -101,3 +98,10 @@ def test_a_submission_whose_answer_is_lost_can_be_sent_again_as_the_same() -> No
         job_id = client.asked["submitted"]["job_id"]
         assert UUID(job_id).version == 7
         assert (found.exit_code, f"--job-id {job_id}" in found.stderr) == (status, True)
+
+
+@pytest.mark.parametrize("end", [ServiceUnavailableError("away"), KeyboardInterrupt()], ids=repr)
+def test_a_submit_without_an_answer_says_how_to_send_it_again_and_how_to_wait(end: BaseException) -> None:
+    found = run(Scripted(DONE, first=end), "submit", "https://e.x/v", "--to", "es", "--job-id", "talk")
+    assert "--job-id talk, it is still one job" in found.stderr
+    assert "dubq wait talk" in found.stderr
