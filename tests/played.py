@@ -37,7 +37,7 @@ class PlayedService(ThreadingHTTPServer):
         self.is_away = False
         self.beginning: bytes | None = None  # of each stream of events, which goes no further; None: there are none
         self.is_over = threading.Event()
-        self.connections = 0
+        self.connected: list[float] = []  # when somebody has
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def add(self, job_id: str = "j1") -> Job:
@@ -71,7 +71,7 @@ class PlayedService(ThreadingHTTPServer):
         return sum(1 for each in self.redis.client_list() if int(each["sub"]) > 0)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self.connections += 1
+        self.connected.append(time.monotonic())
         super().process_request(request, client_address)
 
     def bulk_reads(self) -> int:
