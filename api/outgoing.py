@@ -13,7 +13,7 @@ LONGEST_RETRY_S: Final = 30
 
 def answer(data: Any, status: int = 200) -> flask.Response:
     """Return a JSON answer."""
-    return flask.Response(flask.json.dumps(data), status=status, content_type="application/json")
+    return flask.Response(flask.json.dumps(data, allow_nan=False), status=status, content_type="application/json")
 
 
 def job_answer(job: Job, status: int = 200) -> flask.Response:

@@ -41,7 +41,6 @@ _WORDS: Final = {
     "float_type": "has to be a number",
     "int_type": "has to be a whole number",
     "int_from_float": "has to be a whole number",
-    "greater_than": "has to be greater than {gt:g}",
     "greater_than_equal": "has to be at least {ge:g}",
     "less_than_equal": "has to be at most {le:g}",
     "enum": "has to be {expected}",

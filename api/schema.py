@@ -18,6 +18,8 @@ from .problems import invalid_body
 
 MAX_METADATA_BYTES: Final = 2048
 DAY_S: Final = 86_400
+SHORTEST_VIDEO_S: Final = 0.001
+"""What a video takes is told per second of it, which a shorter one would put beyond all numbers."""
 # larger integers lose digits in readers whose numbers are doubles, Redis's Lua among them. Source: RFC 7493
 MAX_INTEGER: Final = 2**53 - 1
 
@@ -96,7 +98,7 @@ class Submission(Strict):
     title: Title | None = None
     source_language: LanguageTag | None = None
     target_language: LanguageTag | None = None
-    video_duration_s: float | None = Field(None, gt=0, le=DAY_S)
+    video_duration_s: float | None = Field(None, ge=SHORTEST_VIDEO_S, le=DAY_S)
     priority: Annotated[Priority, Field(strict=False)] = Priority.DEFAULT
     metadata: Metadata = Field(default_factory=dict)
     callback_url: WebUrl | None = None

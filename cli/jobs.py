@@ -56,7 +56,7 @@ timeout_option = click.option(
     type=click.Choice([each.value for each in Priority]),
     help="How urgent it is (recorded; does not change the order yet).",
 )
-@click.option("--duration", "video_duration_s", type=Seconds(0, min_open=True), help="How long the video is.")
+@click.option("--duration", "video_duration_s", type=Seconds(0.001), help="How long the video is.")
 @click.option(
     "--metadata", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A note of your own; may be repeated."
 )

@@ -39,7 +39,7 @@ class News:
     def of(cls, record: Record) -> Self:
         """Return a job as it is now like the news that it once was."""
         job = record.job
-        text = json.dumps(job.to_wire(), separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(job.to_wire(), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return cls(record.feed_id, text.encode(), job.job_id, job.seq, job.done)
 
     @classmethod

@@ -25,13 +25,16 @@ class Traffic:
 def forecast(past: Past, job: Job, now: datetime, traffic: Traffic) -> Eta | None:
     """Return the eta of a job at this moment; None if it is final, or waits for its next attempt in no queue.
 
-    A failure that would lead to another attempt is not foreseen.
+    None as well where it would be no finite number, as by the length of a video that has next to none. A failure that
+    would lead to another attempt is not foreseen.
     """
     if job.state is State.RUNNING:
         left = _running(past, job, now)
     elif job.state is State.QUEUED and job.position is not None:
         left = _queued(past, job, job.position, traffic)
     else:
+        return None
+    if not all(map(math.isfinite, left)):
         return None
     return Eta(p10_s=round(left.p10, 3), p50_s=round(left.p50, 3), p90_s=round(left.p90, 3))
 

@@ -85,7 +85,7 @@ def document(job: Job) -> str:
 
 def eta_json(eta: Eta | None) -> str:
     """Return the JSON of an eta, which is told and not kept."""
-    return "null" if eta is None else json.dumps(asdict(eta), separators=(",", ":"))
+    return "null" if eta is None else json.dumps(asdict(eta), separators=(",", ":"), allow_nan=False)
 
 
 def fetch(connection: redis.Redis, job_ids: list[str]) -> list[Record | None]:

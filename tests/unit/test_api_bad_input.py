@@ -70,7 +70,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "/title": ("t" * 201, 1, "a\0", "a\x1b[2J", "a\nb"),
     "/source_language": ("", "e", "en_US", "en-", "-en", "e" * 36, 1, "en\n"),
     "/target_language": ("", "es:1", "es-" + "a" * 9),
-    "/video_duration_s": (0, -1, -0.5, 86_401, True, "5", [], 10**400),
+    "/video_duration_s": (0, 5e-324, 1e-308, 0.0009, -1, -0.5, 86_401, True, "5", [], 10**400),
     "/priority": ("urgent", "HIGH", "", None, 1),
     "/metadata": ([], "a", None, {"a": "b" * 2048}, {"a\0": 1}, {"é" * 1025: 1}),
     "/metadata/a": tuple({"a": each} for each in ({}, [1], "\0", 2**53, -(10**400))),

@@ -25,7 +25,7 @@ WORDS: dict[tuple[str, ...], list[tuple[Any, str]]] = {
         ("a" * 3000, "has to be 2048 characters at most"),
         ("talk{0}{mp4}", "has to be an http or https URL with a host, without spaces"),
     ],
-    ("video_duration_s",): [(0, "has to be greater than 0"), ("5", "has to be a number")],
+    ("video_duration_s",): [(0, "has to be at least 0.001"), ("5", "has to be a number")],
     ("max_attempts",): [(1.5, "has to be a whole number"), (11, "has to be at most 10")],
     ("priority",): [("urgent", "has to be 'high', 'default' or 'low'")],
     ("more",): [(1, "there is no such field")],

@@ -1,5 +1,7 @@
 """What past jobs took: samples, laws and yardsticks, and what follows for a job that goes on."""
 
+import math
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -10,6 +12,7 @@ from contract.job import Eta, Job, Output
 from contract.moves import advance, cancel, complete, start
 from store.durations import FEW, Law, Passage, Past, Sample
 from store.forecast import Traffic, forecast
+from store.records import eta_json
 
 UNIFORM = Past([Sample(5 + place / 20) for place in range(201)])
 BUSY = Traffic(queued=10, running=2, workers=2)
@@ -118,6 +121,21 @@ def test_a_queued_job_ends_no_sooner_than_if_it_began_now() -> None:
 def test_a_job_that_is_final_or_in_no_queue_has_no_eta() -> None:
     assert forecast(UNIFORM, a_job(position=None), START, BUSY) is None
     assert forecast(UNIFORM, cancel(a_job(), START), START, BUSY) is None
+
+
+@pytest.mark.parametrize("length_s", [5e-324, 1e-308, 1e-300])
+def test_what_is_no_finite_number_is_no_eta(length_s: float) -> None:
+    past = Past([Sample(0.3 * length, float(length)) for length in range(10, 210)])
+    job = running(video_duration_s=length_s)
+    found = forecast(past, job, START + timedelta(seconds=5), BUSY)
+    assert found is None or all(map(math.isfinite, (found.p10_s, found.p50_s, found.p90_s)))
+    assert eta_after(past, replace(job, progress=5e-324, updated_at=START + timedelta(seconds=1)), 0)
+
+
+@pytest.mark.parametrize("wrong", [math.inf, math.nan])
+def test_an_eta_that_is_no_number_is_not_written_as_json(wrong: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        eta_json(Eta(p10_s=wrong, p50_s=1.0, p90_s=2.0))
 
 
 def test_jobs_that_take_no_time_at_all_have_a_law_too() -> None:
