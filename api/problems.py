@@ -104,10 +104,10 @@ def invalid(pointer: str, message: str) -> InvalidFieldsError:
     return InvalidFieldsError([FieldProblem(pointer[:MAX_POINTER], message)])
 
 
-def invalid_body(error: ValidationError) -> InvalidFieldsError:
-    """Return the error for a body that its model refuses: the first `MAX_ERRORS` wrong fields."""
+def invalid_body(error: ValidationError, most: int) -> InvalidFieldsError:
+    """Return the error for a body that its model refuses: the first wrong fields, `most` of them at most."""
     found = error.errors(include_url=False, include_input=False)
-    return InvalidFieldsError([_field_problem(each) for each in found[:MAX_ERRORS]])
+    return InvalidFieldsError([_field_problem(each) for each in found[:most]])
 
 
 def _field_problem(raw: Any) -> FieldProblem:

@@ -5,18 +5,30 @@ import json
 import math
 import re
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from contract.ids import JOB_ID
 from contract.job import Job, Priority
 from contract.states import State
 
-from .problems import invalid_body
+from .problems import MAX_ERRORS, invalid_body
 
 MAX_METADATA_BYTES: Final = 2048
+_PAIR_BYTES: Final = len('"":0,')
+"""The least that a name takes with its value."""
 DAY_S: Final = 86_400
 SHORTEST_VIDEO_S: Final = 0.001
 """What a video takes is told per second of it, which a shorter one would put beyond all numbers."""
@@ -24,6 +36,7 @@ SHORTEST_VIDEO_S: Final = 0.001
 MAX_INTEGER: Final = 2**53 - 1
 
 _NO_URL: Final = re.compile(r'[\s\x00-\x20\x7f-\xa0<>"\\^`{|}]')
+_TOO_LARGE: Final = f"has to be {MAX_METADATA_BYTES} bytes at most, as JSON"
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -56,11 +69,18 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _slim(metadata: Any) -> Any:
+    """Refuse what is too large whatever its values are, before each of these is looked at."""
+    if isinstance(metadata, dict) and sum(map(len, metadata), _PAIR_BYTES * len(metadata)) > MAX_METADATA_BYTES:
+        raise ValueError(_TOO_LARGE)
+    return metadata
+
+
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     if any("\0" in name for name in metadata):
         raise ValueError("a name may not contain a NUL character")
     if len(_canonical(metadata)) > MAX_METADATA_BYTES:
-        raise ValueError(f"has to be {MAX_METADATA_BYTES} bytes at most, as JSON")
+        raise ValueError(_TOO_LARGE)
     return metadata
 
 
@@ -73,13 +93,23 @@ WebUrl = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterV
 Title = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line)]
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 JobId = Annotated[str, StringConstraints(pattern=f"^{JOB_ID.pattern}$")]
-Metadata = Annotated[dict[str, Annotated[Any, AfterValidator(_scalar)]], AfterValidator(_small)]
+Metadata = Annotated[dict[str, Annotated[Any, AfterValidator(_scalar)]], BeforeValidator(_slim), AfterValidator(_small)]
 
 
 class Strict(BaseModel):
     """Takes JSON's own types as they are, and nothing that it does not know."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_a_flood(cls, fields: Any) -> Any:
+        """Leave out the unknown fields beyond those that an answer can name: each would be an error of its own."""
+        if not isinstance(fields, dict) or len(fields) <= MAX_ERRORS:
+            return fields
+        known = {name: fields[name] for name in cls.model_fields if name in fields}
+        unknown = (name for name in fields if name not in cls.model_fields)
+        return known | {name: fields[name] for name in islice(unknown, MAX_ERRORS)}
 
 
 class Simulate(Strict):
@@ -107,12 +137,12 @@ class Submission(Strict):
     simulate: Simulate | None = None
 
     @classmethod
-    def parse(cls, body: dict[str, Any]) -> Self:
-        """Check a body. Raises InvalidFieldsError that names each wrong field."""
+    def parse(cls, body: dict[str, Any], most_errors: int = MAX_ERRORS) -> Self:
+        """Check a body. Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most."""
         try:
             return cls.model_validate(body)
         except ValidationError as error:
-            raise invalid_body(error) from None
+            raise invalid_body(error, most_errors) from None
 
     @property
     def fingerprint(self) -> str:

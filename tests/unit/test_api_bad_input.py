@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+from pydantic import ValidationError
+
+from api.problems import MAX_ERRORS
+from api.schema import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +112,21 @@ def test_a_flood_of_wrong_fields_gets_a_short_answer(web: FlaskClient) -> None:
     answer = web.post("/jobs", json=body)
     assert len(refused(answer, 422, "invalid_fields")["errors"]) == 50
     assert len(answer.data) < 50_000
+
+
+@pytest.mark.parametrize("flood", [{}, {"simulate": {}}, {"metadata": {}}])
+def test_a_flood_is_cut_off_before_each_of_it_is_looked_at(flood: dict[str, Any]) -> None:
+    names: dict[str, Any] = {str(n): [] for n in range(2000)}
+    body = dict.fromkeys(flood, names) or names
+    with pytest.raises(ValidationError) as refusal:
+        Submission.model_validate({"video_url": URL} | body)
+    assert refusal.value.error_count() <= MAX_ERRORS
+
+
+def test_what_is_known_is_judged_behind_a_flood_of_what_is_not(web: FlaskClient) -> None:
+    body = {str(n): n for n in range(900)} | {"title": 1}
+    pointers = [each["pointer"] for each in refused(web.post("/jobs", json=body), 422, "invalid_fields")["errors"]]
+    assert pointers[:3] == ["/video_url", "/title", "/0"]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "a" * 256])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.batch import MOST_ERRORS
 from store.jobs import TOGETHER
 
 if TYPE_CHECKING:
@@ -88,6 +89,22 @@ def test_an_empty_batch_and_a_refused_one_leave_nothing_behind(
     nothing_changes()
     assert submit(web) == []
     assert [each["status"] for each in submit(web, None, [], {})] == [422] * 3
+
+
+def test_a_flood_of_wrong_fields_gets_an_answer_that_names_a_few_of_each_submission(web: FlaskClient) -> None:
+    item = {f"{n}-{'a' * 1000}": n for n in range(70)}
+    answer = web.post("/jobs/batch", json={"jobs": [item] * 100})
+    assert {len(each["problem"]["errors"]) for each in answer.get_json()["results"]} == {MOST_ERRORS}
+    assert len(answer.data) < 100 * 2500
+
+
+def test_the_other_requests_have_their_turn_before_each_submission(
+    web: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[float] = []
+    monkeypatch.setattr("time.sleep", turns.append)
+    submit(web, *[None] * 30)
+    assert turns == [0] * 30
 
 
 def test_nine_megabytes_are_a_413(web: FlaskClient) -> None:
