@@ -29,13 +29,17 @@ REST_FROM: Final = 60
 
 FRAMES_PER_S: Final = 4
 FOLLOW_S: Final = 86_400.0
+MOST_WAITS: Final = 8
+"""Each is a thread. What the last of them follows is gathered anew, with all that has come since, as it ends."""
+GATHERED_S: Final = 10.0
 
 
 class Following:
     """Follows jobs to their ends, all on the client's one connection; `news` has every change.
 
-    Those that are new at the same time share a thread. What keeps a wait from its end is not told: the next list is
-    refused in the same way, or has the jobs that are to be followed again.
+    Those that are new at the same time share a thread; where there are many of these, new ones wait some seconds until
+    the last begins again with them, and meanwhile the lists alone tell of them. What keeps a wait from its end is not
+    told: the next list is refused in the same way, or has the jobs that are to be followed again.
     """
 
     def __init__(self, client: TranslationClient) -> None:
@@ -48,20 +52,23 @@ class Following:
         self._waits = [wait for wait in self._waits if wait[0].is_alive()]
         followed = set[str]().union(*(unseen for _, unseen in self._waits))
         fresh = {job.job_id for job in jobs if not job.done and job.job_id not in followed}
-        if fresh:
+        if fresh and len(self._waits) < MOST_WAITS:
+            patience_s = FOLLOW_S if len(self._waits) < MOST_WAITS - 1 else GATHERED_S
             # a daemon: whoever stops reading closes the client, which ends its wait
-            thread = threading.Thread(target=self._wait, args=(tuple(fresh), fresh), name="watch", daemon=True)
+            thread = threading.Thread(
+                target=self._wait, args=(tuple(fresh), fresh, patience_s), name="watch", daemon=True
+            )
             self._waits.append((thread, fresh))
             thread.start()
 
-    def _wait(self, job_ids: Sequence[str], unseen: set[str]) -> None:
+    def _wait(self, job_ids: Sequence[str], unseen: set[str], patience_s: float) -> None:
         def note(job: Job) -> None:
             if job.done:
                 unseen.discard(job.job_id)  # it may be reset, and is then followed anew
             self.news.put(job)
 
         with suppress(DubqError):
-            self._client.wait_all(job_ids, on_update=note, timeout=FOLLOW_S)
+            self._client.wait_all(job_ids, on_update=note, timeout=patience_s)
 
 
 class Watching:

@@ -6,15 +6,15 @@ import itertools
 import json
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from given import a_job
 from scripted import DONE, RUNNING, Scripted, run
 from service import eventually
 
-from cli.watching import Watching
-from contract.errors import AuthenticationError, DubqError, JobNotFoundError, ServiceUnavailableError
+from cli.watching import FOLLOW_S, GATHERED_S, MOST_WAITS, Watching
+from contract.errors import AuthenticationError, DubqError, JobNotFoundError, ServiceUnavailableError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -103,6 +103,41 @@ def test_jobs_whose_wait_broke_off_are_followed_again() -> None:
         client.trouble, client.lists = None, [[a_job("j2")]]
         look(watching, 2)
         assert client.waits == [["j1", "j2"], ["j2"]]
+
+
+class Patient(Told):
+    """Its waits end in time as well: those of few seconds once the test says so."""
+
+    def __init__(self, *lists: list[Job]) -> None:
+        super().__init__(*lists)
+        self.patience_s: list[float] = []
+        self.gathered = threading.Semaphore(0)
+
+    def wait_all(self, job_ids: Iterable[str], *, timeout: float, **more: Any) -> dict[str, Job]:
+        self.patience_s.append(timeout)
+        if timeout == FOLLOW_S:
+            return super().wait_all(job_ids, **more)
+        self.waits.append(sorted(job_ids))
+        assert self.gathered.acquire(timeout=30)
+        raise WaitTimeoutError("as told")
+
+
+def test_jobs_that_arrive_one_by_one_take_few_threads_and_are_all_followed() -> None:
+    names = [f"j{n:03}" for n in range(300)]
+    with Patient([]) as client:
+        watching = Watching(client, 300)
+        for number in range(1, 301):
+            client.lists = [[a_job(name) for name in names[:number]]]
+            watching.look()
+        waits = watching._following._waits
+        assert len(waits) == MOST_WAITS
+        eventually(lambda: len(client.waits) == MOST_WAITS, 5)
+        assert sorted(client.patience_s) == [GATHERED_S, *[FOLLOW_S] * (MOST_WAITS - 1)]
+        client.gathered.release()
+        eventually(lambda: not waits[-1][0].is_alive(), 5)
+        look(watching, MOST_WAITS + 1)
+        assert client.waits[-1] == names[MOST_WAITS - 1 :]
+        client.gathered.release()
 
 
 def test_a_list_that_a_message_has_overtaken_changes_nothing() -> None:
