@@ -1,5 +1,6 @@
 """The routes of those who want to be told: the stream of one job, the stream of all, and what was missed."""
 
+import json
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -21,6 +22,8 @@ from .stories import ClientStory, JobStory
 from .streams import RETRY, event, ping_s, stream, tell
 
 LISTENING: Final = b": listening\n"
+GAP: Final = b": gap\n"
+"""Said to who comes back to the stream of all, if some of what it has missed may be kept no more."""
 MAX_PAGE: Final = 1000
 
 
@@ -53,7 +56,10 @@ class NewsRoutes:
         return stream(tell(waiter, story, beginning, pace=self._pace), waiter)
 
     def of_client(self) -> flask.Response:
-        """Tell every change of the caller's jobs; or, as JSON, those that came `after` an entry."""
+        """Tell every change of the caller's jobs; or, as JSON, those that came `after` an entry.
+
+        Who names an entry of which the feed may not keep all that followed is told so.
+        """
         given = parameters({"after", "limit"})
         if "after" in given:
             return self._missed(given["after"], limit(given.get("limit", str(MAX_PAGE)), MAX_PAGE))
@@ -63,16 +69,21 @@ class NewsRoutes:
         with ExitStack() as stack:
             waiter = stack.enter_context(self._hub.join(caller))
             now = feed.end(self._redis, caller)
+            is_whole = known is None or feed.keeps_all_after(self._redis, caller, known)
             stack.pop_all()
+        beginning = (b"" if is_whole else GAP) + LISTENING + RETRY
         story = ClientStory(partial(feed.since, self._redis, caller), known or now)
-        parts = tell(waiter, story, LISTENING + RETRY, is_behind=known is not None, pace=self._pace)
+        parts = tell(waiter, story, beginning, is_behind=known is not None, pace=self._pace)
         return stream(parts, waiter)
 
     def _missed(self, after: str, count: int) -> flask.Response:
-        found = feed.read(self._redis, client_id(), after=_feed_id("after", after), count=count)
+        caller = client_id()
+        found = feed.read(self._redis, caller, after=_feed_id("after", after), count=count)
+        # asked only then: what is dropped in between is counted as missing, though it is there
+        complete = feed.keeps_all_after(self._redis, caller, after)
         entries = b",".join(b'{"feed_id":"%s","job":%s}' % (each.feed_id.encode(), each.document) for each in found)
         go_on = found[-1].feed_id if found else after
-        body = b'{"events":[%s],"next":"%s"}' % (entries, go_on.encode())
+        body = b'{"events":[%s],"next":"%s","complete":%s}' % (entries, go_on.encode(), json.dumps(complete).encode())
         return flask.Response(body, content_type="application/json")
 
     def _news(self, job_id: str, caller: str) -> News:

@@ -93,9 +93,27 @@ def end(connection: redis.Redis, client_id: str) -> str:
 
 
 def keeps_all_after(connection: redis.Redis, client_id: str, feed_id: str) -> bool:
-    """Whether nothing that came after the entry `feed_id` was dropped from the feed since."""
+    """Whether nothing that came after the entry `feed_id`, or since the START, was dropped from the feed.
+
+    It may say no where all is there, if that entry itself was dropped.
+    """
+    if place(feed_id) == place(START):
+        return _was_never_cut(connection, client_id)
     rows = _rows(connection.xrange(keys.feed(client_id), count=1))
     return bool(rows) and place(rows[0][0]) <= place(feed_id)
+
+
+def _was_never_cut(connection: redis.Redis, client_id: str) -> bool:
+    """Whether the feed has every entry that it ever had. One that never began has."""
+    with connection.pipeline() as pipe:
+        pipe.exists(keys.feed(client_id))
+        pipe.xinfo_stream(keys.feed(client_id))
+        exists, found = pipe.execute(raise_on_error=False)
+    if not exists:
+        return True
+    if isinstance(found, redis.RedisError):
+        raise found
+    return bool(found.get("entries-added") == found["length"])  # not told by a Redis before 7: who knows
 
 
 def _rows(found: object) -> list[tuple[str, bytes]]:

@@ -123,6 +123,48 @@ def test_the_stream_of_all_begins_where_its_reader_has_left_it(
         assert [next_job(blocks)["job_id"] for _ in range(3)] == ["b", "c", "d"]
 
 
+def cut(connection: redis.Redis, kept: int) -> str:
+    """Drop all but the newest entries of the feed, as it drops them itself; return the place of the oldest one."""
+    oldest = feed.read(connection, "default")[0].feed_id
+    connection.xtrim(keys.feed("default"), maxlen=kept, approximate=False)
+    return oldest
+
+
+def test_who_comes_back_to_the_stream_of_all_too_late_is_told_of_the_gap(
+    web: FlaskClient, connection: redis.Redis
+) -> None:
+    for job_id in "abc":
+        submit(web, job_id)
+    old = cut(connection, kept=2)
+    with opened(web, "/events", Last_Event_ID=old) as blocks:
+        assert next(blocks) == ": ping 0.05\n: gap\n: listening\nretry: 1000"
+        assert [next_job(blocks)["job_id"] for _ in range(2)] == ["b", "c"]
+    new = feed.read(connection, "default")[0].feed_id
+    with opened(web, "/events", Last_Event_ID=new) as blocks:
+        assert next(blocks) == ": ping 0.05\n: listening\nretry: 1000"
+
+
+def test_a_page_of_what_was_missed_says_whether_it_is_all_of_it(web: FlaskClient, connection: redis.Redis) -> None:
+    def complete(after: str) -> bool:
+        return bool(web.get(f"/events?after={after}").get_json()["complete"])
+
+    assert complete("0")
+    for job_id in "abc":
+        submit(web, job_id)
+    first = feed.read(connection, "default")[0].feed_id
+    assert [complete("0"), complete("0-0"), complete(first)] == [True] * 3
+    assert cut(connection, kept=2) == first
+    second = feed.read(connection, "default")[0].feed_id
+    assert [complete("0"), complete(first), complete(second), complete(feed.end(connection, "default"))] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    connection.delete(keys.feed("default"))
+    assert not complete(second)
+
+
 def test_what_was_missed_is_read_as_json_page_by_page(web: FlaskClient) -> None:
     for job_id in "abc":
         submit(web, job_id)
