@@ -12,7 +12,7 @@ from store.jobs import Created, JobStore
 from store.ledger import New
 
 from .caller import client_id
-from .incoming import json_object
+from .incoming import idempotency_key, json_object
 from .jobs import new_job_id
 from .outgoing import answer
 from .problems import invalid, members, pointer
@@ -39,6 +39,8 @@ class BatchRoutes:
     def submit_many(self) -> flask.Response:
         """Take each job that can be taken, and say of each what has become of it, in the order of the submissions."""
         flask.request.max_content_length = MAX_BODY_BYTES
+        if idempotency_key() is not None:
+            raise invalid("Idempotency-Key", "is for a single submission; give each of these a job_id")
         wanted = [self._judged(each) for each in _in_turns(_items(json_object()))]
         found = iter(self._store.create_many([each for each in wanted if isinstance(each, New)]))
         results = [_result(next(found) if isinstance(each, New) else each) for each in wanted]

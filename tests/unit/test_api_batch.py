@@ -107,6 +107,14 @@ def test_the_other_requests_have_their_turn_before_each_submission(
     assert turns == [0] * 30
 
 
+def test_an_idempotency_key_is_refused_as_it_could_not_tell_one_submission_from_another(
+    web: FlaskClient, nothing_changes: Callable[[], None]
+) -> None:
+    nothing_changes()
+    answer = web.post("/jobs/batch", json={"jobs": [BODY]}, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.get_json(force=True)["errors"][0]["pointer"]) == (422, "Idempotency-Key")
+
+
 def test_nine_megabytes_are_a_413(web: FlaskClient) -> None:
     answer = web.post("/jobs/batch", json={"jobs": [BODY | {"title": "a" * 9_000_000}]})
     assert (answer.status_code, answer.get_json(force=True)["code"]) == (413, "body_too_large")
