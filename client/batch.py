@@ -70,23 +70,28 @@ class _Batch:
 
     def send(self, deadline_s: float, request_timeout_s: float, at_s: float, chance: Chance) -> Plan[list[Job]]:
         """Plan all of it."""
-        parcels, attempt = deque(self._parcels()), 0
-        while parcels:
-            parcel = parcels.popleft()
+        fresh, failed, attempt, not_before_s = deque(self._parcels()), deque[Parcel](), 0, at_s
+        while fresh or failed:
+            is_retry = not fresh  # those that were not sent yet may fare better, and go first
+            pause_s = not_before_s - at_s
+            if is_retry:
+                attempt += 1
+                pause_s = max(pause_s, POLLS.pause_s(attempt, chance()))
+            if pause_s > 0:
+                at_s = (yield Pause(min(pause_s, deadline_s - at_s))).at_s
+            parcel = (fresh or failed).popleft()
             within_s = min(request_timeout_s, max(deadline_s - at_s, LAST_TRY_S))
-            reply = yield Send(request=self._request(parcel), within_s=within_s, is_retry=attempt > 0, insist=True)
+            reply = yield Send(request=self._request(parcel), within_s=within_s, is_retry=is_retry, insist=True)
             at_s, answer = reply.at_s, reply.answer
             again = self._learn(parcel, answer)
             if at_s >= deadline_s:
                 break
             if len(parcel) > 1 and answer.error and answer.error.status in CUT:
                 middle = len(parcel) // 2
-                parcels.extendleft([parcel[middle:], parcel[:middle]])
+                fresh.extendleft([parcel[middle:], parcel[:middle]])
             elif again:
-                parcels.append(again)  # behind those that may fare better
-                attempt += 1
-                pause_s = max(POLLS.pause_s(attempt, chance()), answer.retry_after_s)
-                at_s = (yield Pause(min(pause_s, deadline_s - at_s))).at_s
+                failed.append(again)
+                not_before_s = at_s + answer.retry_after_s
             else:
                 attempt = 0
         return _accepted(self._outcomes)

@@ -115,6 +115,26 @@ def test_what_got_no_usable_answer_is_sent_again_as_it_was(trouble: Answer[Any])
     assert [step.is_retry for step in desk.steps if isinstance(step, Send)] == [False, True, True]
 
 
+def test_others_go_before_the_pause_and_only_what_is_sent_again_counts_as_a_retry() -> None:
+    desk = Desk([AWAY, AWAY])
+    desk.submit(submission("k", idempotency_key="k"), submission("l", idempotency_key="l"), submission("a"))
+    assert [ids for _, _, ids in desk.sent] == [["k"], ["l"], ["a"], ["k"], ["l"]]
+    assert [at_s for at_s, _, _ in desk.sent] == pytest.approx([0, 0, 0, 1, 2], rel=0.01)
+    assert [step.is_retry for step in desk.steps if isinstance(step, Send)] == [False, False, False, True, True]
+
+
+def test_others_wait_as_well_where_the_service_asked_for_it() -> None:
+    desk = Desk([Answer(error=RateLimitedError(), is_passing=True, retry_after_s=6.0)])
+    desk.submit(submission("k", idempotency_key="k"), submission("a"))
+    assert [(at_s, ids) for at_s, _, ids in desk.sent] == [(0, ["k"]), (6, ["a"]), (pytest.approx(7, rel=0.01), ["k"])]
+
+
+def test_when_to_ask_about_a_job_that_was_accepted_holds_up_no_other() -> None:
+    desk = Desk([Answer(value=job(State.QUEUED, 1, job_id="k"), retry_after_s=6.0)])
+    desk.submit(submission("k", idempotency_key="k"), submission("a"))
+    assert [(at_s, ids) for at_s, _, ids in desk.sent] == [(0, ["k"]), (0, ["a"])]
+
+
 def test_it_is_sent_again_no_sooner_than_the_service_asked() -> None:
     desk = Desk([Answer(error=ServiceUnavailableError(), is_passing=True, retry_after_s=6.0)])
     desk.submit(submission("a"))
