@@ -12,8 +12,9 @@ from urllib3.exceptions import HTTPError
 from . import http
 from .steps import Line, Send
 from .stream import Stream
-from .wire import POOL_SIZE, Outgoing, Wire, first_words
+from .wire import POOL_SIZE, Outgoing, Wire, first_words, root_of
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -56,9 +57,8 @@ class Transport:
         if spared:
             return spared
         outgoing, began_s = self._wire.outgoing(step), self._clock()
-        prepared = self._prepare(outgoing)
         try:
-            status, headers, body = self._exchange(prepared, outgoing.timeout_s)
+            status, headers, body = self._in_time(outgoing, self._exchange)
         except _TROUBLES as error:
             return self._failed(step, began_s, error)
         return self._wire.answered(step, began_s, status, headers, body)
@@ -70,7 +70,7 @@ class Transport:
             return spared, Line.DOWN, None
         outgoing, began_s = self._wire.outgoing(step), self._clock()
         try:
-            response, body = self._begin(self._prepare(outgoing), outgoing.timeout_s)
+            response, body = self._in_time(outgoing, self._begin)
         except _TROUBLES as error:
             return self._failed(step, began_s, error), Line.DOWN, None
         answer, line = self._wire.opened(step, began_s, response.status_code, response.headers, body)
@@ -117,6 +117,21 @@ class Transport:
             return Line.UP, stream
         stream.leave()
         return Line.DOWN, None
+
+    def _in_time(self, outgoing: Outgoing, ask: Callable[[requests.PreparedRequest, float], A]) -> A:
+        """Ask; and once more, at once, if somebody hangs up: on a connection that was kept he may just have closed it.
+
+        What only reads may be sent twice. (aiohttp does this by itself.)
+        """
+        until_s = self._clock() + outgoing.timeout_s
+        try:
+            return ask(self._prepare(outgoing), outgoing.timeout_s)
+        except requests.ConnectionError as error:
+            left_s = until_s - self._clock()
+            has_hung_up = isinstance(root_of(error), ConnectionResetError)  # RemoteDisconnected is one, too
+            if outgoing.method != "GET" or left_s <= 0 or not has_hung_up:
+                raise
+            return ask(self._prepare(outgoing), left_s)
 
     def _prepare(self, outgoing: Outgoing) -> requests.PreparedRequest:
         return self._session.prepare_request(

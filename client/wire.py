@@ -100,6 +100,12 @@ class Wire:
 
 def first_words(error: BaseException) -> str:
     """Return what an error of the network says at its root: what wraps it repeats the address."""
+    root = root_of(error)
+    return str(root) or type(root).__name__
+
+
+def root_of(error: BaseException) -> BaseException:
+    """Return the error that others were raised from."""
     while error.__context__ is not None:
         error = error.__context__
-    return str(error) or type(error).__name__
+    return error

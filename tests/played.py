@@ -35,6 +35,7 @@ class PlayedService(ThreadingHTTPServer):
         self.jobs: dict[str, Job] = {}
         self.requests: list[tuple[float, str]] = []
         self.is_away = False
+        self.hangs_up_once = False  # on the next request, as if its time had just been over
         self.beginning: bytes | None = None  # of each stream of events, which goes no further; None: there are none
         self.is_over = threading.Event()
         self.connected: list[float] = []  # when somebody has
@@ -88,7 +89,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append((time.monotonic(), self.path))
-        if self.server.is_away:
+        if self.server.is_away or self.server.hangs_up_once:
+            self.server.hangs_up_once = False
             self.close_connection = True
         elif self.path == "/connect":
             redis = {"url": self.server.redis_url, "channel": "acme"}

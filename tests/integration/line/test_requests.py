@@ -123,3 +123,14 @@ def test_closing_the_client_ends_waits_that_have_not_found_their_road(
         with pytest.raises(ClientClosedError):
             wait.result(10)
     client.close()
+
+
+def test_a_connection_that_was_kept_and_just_closed_costs_no_read_its_answer(
+    face: Face, service: PlayedService
+) -> None:
+    service.add()
+    with face.connect(service.url) as client:
+        client.get_status("j1")
+        service.hangs_up_once = True
+        assert client.get_status("j1").job_id == "j1"
+    assert len(service.connected) == 2
