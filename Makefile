@@ -26,8 +26,8 @@ test: env  ## run every test
 
 # compiled once, whatever the environment says of bytecode; and no test here uses hypothesis, which is slow to import
 test-fast: env  ## run the tests that need no socket, in seconds
-	PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
-	  $(BIN)/python -m pytest tests/unit -m 'not sockets' -p no:hypothesispytest
+	PYTHONPATH=tests PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
+	  $(BIN)/python -m pytest tests/unit -m 'not sockets' -p no:hypothesispytest -p forked
 
 check: env  ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

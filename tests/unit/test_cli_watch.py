@@ -123,11 +123,11 @@ class Patient(Told):
 
 
 def test_jobs_that_arrive_one_by_one_take_few_threads_and_are_all_followed() -> None:
-    names = [f"j{n:03}" for n in range(300)]
+    jobs = [a_job(f"j{n:03}") for n in range(300)]
     with Patient([]) as client:
         watching = Watching(client, 300)
         for number in range(1, 301):
-            client.lists = [[a_job(name) for name in names[:number]]]
+            client.lists = [jobs[:number]]
             watching.look()
         waits = watching._following._waits
         assert len(waits) == MOST_WAITS
@@ -136,7 +136,7 @@ def test_jobs_that_arrive_one_by_one_take_few_threads_and_are_all_followed() -> 
         client.gathered.release()
         eventually(lambda: not waits[-1][0].is_alive(), 5)
         look(watching, MOST_WAITS + 1)
-        assert client.waits[-1] == names[MOST_WAITS - 1 :]
+        assert client.waits[-1] == [job.job_id for job in jobs[MOST_WAITS - 1 :]]
         client.gathered.release()
 
 

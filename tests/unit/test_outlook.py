@@ -11,6 +11,7 @@ from given import OUTPUT, Clock, a_job
 from contract.errors import StaleWriteError
 from contract.job import Failure
 from store import feed, keys, outlook
+from store.durations import Sample
 from store.runs import Run
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import redis
 
     from store.jobs import JobStore
+    from store.ledger import Ledger
     from store.runs import RunStore
     from store.sweep import Sweep
 
@@ -45,13 +47,12 @@ def begin(jobs: JobStore, runs: RunStore, connection: redis.Redis) -> Begin:
 
 
 @pytest.fixture
-def learned(begin: Begin, clock: Clock) -> None:
-    """Let thirty jobs end that have taken 5 to 15 s, and time pass until everybody has read of them."""
+def learned(ledger: Ledger) -> None:
+    """Note what the ends of thirty jobs teach that have taken 5 to 15 s."""
+    pipe = ledger.redis.pipeline()
     for number in range(30):
-        run = begin(f"past-{number}")
-        clock.pass_s(5 + number / 3)
-        run.complete(OUTPUT)
-    clock.pass_s(1)
+        ledger.outlook.learn(pipe, Sample(5 + number / 3), None)
+    pipe.execute()
 
 
 def test_nothing_is_told_before_anything_was_learned(begin: Begin, jobs: JobStore) -> None:
