@@ -54,6 +54,7 @@ class Line:
         self._run, self._sweep, self._log, self._by = run, sweep, log, chances or Chances()
         self._inbox: queue.SimpleQueue[Report | End | None] = queue.SimpleQueue()
         self._closed: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._is_closed = False
         self._throttle = Throttle()
         self._beat_s = self._by.clock() + BEAT_S
         self._rest_until_s = 0.0
@@ -67,14 +68,12 @@ class Line:
 
     def end(self, end: End) -> None:
         """Have the end written, and wait until it is, or until nothing more can be done about it."""
-        while True:
+        while not self._is_closed:  # for what was got in the moment of the stroke is not there a second time
             try:
                 self._inbox.put(end)
                 self._closed.get()
             except JobTimeoutException:
                 continue  # struck after the engine had ended: that end stands
-            else:
-                return
 
     def abandon(self) -> None:
         """Let the thread end without a word, if it has not ended: the lease will run out, and the sweep takes over."""
@@ -91,6 +90,7 @@ class Line:
             self._log.exception("line_broke")
             self.control.stop(Stop.GONE)  # without a line the lease runs out
         finally:
+            self._is_closed = True
             self._closed.put(None)
 
     def _listen(self) -> End | None:

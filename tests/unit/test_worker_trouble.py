@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.timeouts import JobTimeoutException
+from service import eventually
 from world import OUTPUT, World, events, until_stopped
 
 from contract.errors import JobNotFoundError
 from contract.job import Job, Output
 from contract.states import State
 from store.sweep import Sweep
-from worker.line import GIVE_UP_S
+from worker.line import GIVE_UP_S, Line
 
 if TYPE_CHECKING:
+    import queue
     from collections.abc import Callable, Iterator
 
     import fakeredis
@@ -135,12 +137,17 @@ def penalty() -> Iterator[Callable[[], None]]:
     struck = threading.Event()
 
     def felt(_number: int, _frame: object) -> None:
-        struck.set()
-        raise JobTimeoutException("Task exceeded maximum timeout value")
+        if not struck.is_set():
+            struck.set()
+            raise JobTimeoutException("Task exceeded maximum timeout value")
+
+    def is_felt() -> bool:
+        # again: a signal that comes the moment before a thread blocks does not wake it
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        return struck.wait(0.05)
 
     def strike() -> None:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
-        assert struck.wait(5)
+        eventually(is_felt, 5)
 
     before = signal.signal(signal.SIGUSR1, felt)
     yield strike
@@ -205,3 +212,30 @@ def test_a_sweep_that_breaks_on_another_job_does_not_harm_this_one(
 
     assert world.run(script).state is State.COMPLETED
     assert "sweep_broke" in events(caplog)
+
+
+class Late:
+    """A queue whose reader is struck in the moment in which it has got what it waited for."""
+
+    def __init__(self, real: queue.SimpleQueue[None]) -> None:
+        self._real = real
+        self.put = real.put
+        self._strikes = 1
+
+    def get(self) -> None:
+        self._real.get()
+        if self._strikes:
+            self._strikes = 0
+            raise JobTimeoutException("Task exceeded maximum timeout value")
+
+
+def test_the_death_penalty_striking_as_the_end_is_written_keeps_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(line: Line) -> None:
+        monkeypatch.setattr(line, "_closed", Late(line._closed))
+        begin(line)
+
+    begin = Line.open
+    monkeypatch.setattr(Line, "open", opened)
+    assert world.run(lambda _task, _control: OUTPUT).state is State.COMPLETED
