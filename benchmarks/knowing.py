@@ -1,4 +1,4 @@
-"""What knowing costs when one is pushed to: the delay from a job's end to its client's knowing, and HTTP requests."""
+"""What knowing costs who is told and who polls: the delay from a job's end to the client's knowing, and requests."""
 
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -8,12 +8,16 @@ from client import TranslationClient
 
 from .figures import Load, bar, quantile, table, title
 from .house import House, house
-from .polling import Waited
+from .polling import LONGEST_S as LONGEST_POLLED_S
+from .polling import SHORTEST_S as SHORTEST_POLLED_S
+from .polling import WAITS, Waited, on_a_real_service
 
 COUNT: Final = 300
 CLIENTS: Final = 2
 """Waits at once: as many as workers, so that no job queues."""
 SHORTEST_S, LONGEST_S = 0.01, 0.1
+PAST: Final = 60
+"""Jobs that have ended before anybody polls: the service has learned from them what the next ones will take."""
 MEDIAN_S, P99_S, REQUESTS = 0.005, 0.050, 1
 
 # From the findings that this project began with: earlier implementations, and schedules, on jobs of U(5,15) s.
@@ -34,10 +38,13 @@ def run() -> bool:
         load = Load()
         pushed = _pushed(home)
         busy = load.words()
+    with house(workers=0) as home:
+        polled = on_a_real_service(home, PAST)
     delays = [each.delay_s for each in pushed]
     title("Knowing that a job has ended")
     rows = [
         _row(f"`subscribe`: {COUNT} jobs of {SHORTEST_S:g} to {LONGEST_S:g} s, {CLIENTS} stock workers", pushed),
+        _row(f"`poll_status`: {WAITS} jobs of {SHORTEST_POLLED_S:g} to {LONGEST_POLLED_S:g} s, by their `eta`", polled),
     ]
     table(("client", "status requests per job", "the most", "delay: median", "mean", "p95", "p99", "max"), rows)
     print(f"While subscribing: {busy} The submit is one request more, GET /connect one per client.")
