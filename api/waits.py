@@ -11,7 +11,7 @@ from contract.job import Job
 from store.feed import News
 from store.hub import Signal, Waiter
 
-LOOK_AGAIN: Final = Backoff(first_s=0.5, cap_s=5)
+READ_AGAIN: Final = Backoff(first_s=0.5, cap_s=5)
 """How long a look that has failed is put off, unless there is a reason to look before."""
 
 
@@ -32,7 +32,7 @@ def hold(
     deadline_s = clock() + within_s
     failed = 0
     while not is_enough(job) and (left_s := deadline_s - clock()) > 0:
-        word = waiter.next(min(left_s, LOOK_AGAIN.pause_s(failed, 0.5)) if failed else left_s)
+        word = waiter.next(min(left_s, READ_AGAIN.pause_s(failed, 0.5)) if failed else left_s)
         if isinstance(word, News) and not is_enough(word) and not failed:
             continue  # most are progress, and whoever waits for the end need not read each
         try:

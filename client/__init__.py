@@ -60,7 +60,7 @@ _LATER: Final = {
 }
 """What needs a package that not everybody has, and where it is."""
 
-__all__ = [  # what is imported later is there too, for those who have the packages
+__all__ = [  # for a star import, which imports no package that not everybody has: the others are asked for by name
     "AuthenticationError",
     "ClientClosedError",
     "DubqError",

@@ -6,15 +6,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from contract.job import Job
 
 from . import http
 from .aio_dispatch import AsyncDispatch
-from .aio_events import AsyncEvents
+from .aio_events import AsyncEvents, Opened
 from .aio_listener import AsyncListener, AsyncMailbox
-from .aio_stream import AsyncStream
 from .aio_transport import AsyncTransport
 from .ladder import Road
 from .memory import Memory
@@ -35,13 +34,14 @@ from .roads import (
 from .steps import End, Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, Warn, advance
 from .switchboard import Signal
 
-Opened: TypeAlias = tuple[http.Answer[Any], Line, AsyncMailbox | AsyncStream | None]
+if TYPE_CHECKING:
+    from .aio_stream import AsyncStream
 
 T = TypeVar("T")
-Told: TypeAlias = Job | Warn | End[T]
+Word: TypeAlias = Job | Warn | End[T]
 
 
-async def drive(plan: Plan[T], perform: Callable[[Step], Awaitable[Reply]]) -> AsyncGenerator[Told[T], None]:
+async def drive(plan: Plan[T], perform: Callable[[Step], Awaitable[Reply]]) -> AsyncGenerator[Word[T], None]:
     """Run a plan; yield what it tells of, and at last its result, which no such generator can return."""
     step = advance(plan, None)
     while not isinstance(step, End):
@@ -54,7 +54,7 @@ async def drive(plan: Plan[T], perform: Callable[[Step], Awaitable[Reply]]) -> A
 
 
 async def finish(
-    running: AsyncGenerator[Told[T], None],
+    running: AsyncGenerator[Word[T], None],
     on_update: Callable[[Job], object] | None,
     on_stall: Callable[[Job], object] | None = None,
 ) -> T:
@@ -222,7 +222,7 @@ class AsyncPerformer:
             self._mailbox = None
 
 
-async def run(plan: Plan[T], means: AsyncMeans, job_ids: Sequence[str]) -> AsyncGenerator[Told[T], None]:
+async def run(plan: Plan[T], means: AsyncMeans, job_ids: Sequence[str]) -> AsyncGenerator[Word[T], None]:
     """Drive a plan by a client's means; whatever it was subscribed to ends with it."""
     with AsyncPerformer(means, job_ids) as perform:
         async with aclosing(drive(plan, perform)) as driven:
@@ -230,7 +230,7 @@ async def run(plan: Plan[T], means: AsyncMeans, job_ids: Sequence[str]) -> Async
                 yield each
 
 
-async def told(running: AsyncGenerator[Told[T], None], *, only_ended: bool = False) -> AsyncGenerator[Job, None]:
+async def told(running: AsyncGenerator[Word[T], None], *, only_ended: bool = False) -> AsyncGenerator[Job, None]:
     """Yield the jobs that a running plan tells of."""
     async with aclosing(running):
         async for each in running:

@@ -13,7 +13,7 @@ from .audience import MOST_OWN, Attempts, Audience
 from .steps import Line, Send
 from .switchboard import Signal
 
-Joined: TypeAlias = tuple[http.Answer[Any], Line, AsyncMailbox | AsyncStream | None]
+Opened: TypeAlias = tuple[http.Answer[Any], Line, AsyncMailbox | AsyncStream | None]
 
 
 class AsyncEvents:
@@ -26,7 +26,7 @@ class AsyncEvents:
         self._shared: _Shared | None = None
         self._attempts = Attempts()
 
-    async def open(self, job_ids: Sequence[str], within_s: float) -> Joined:
+    async def open(self, job_ids: Sequence[str], within_s: float) -> Opened:
         """Be told of these jobs' events; Line.BEHIND: not how they are now. Else as `AsyncTransport.open`."""
         if len(job_ids) > 1 or self._is_shared or self._own >= MOST_OWN:
             return await self._join(job_ids, within_s)
@@ -49,7 +49,7 @@ class AsyncEvents:
     def _is_shared(self) -> bool:
         return self._shared is not None and not self._shared.is_over
 
-    async def _join(self, job_ids: Sequence[str], within_s: float) -> Joined:
+    async def _join(self, job_ids: Sequence[str], within_s: float) -> Opened:
         until_s = self._clock() + within_s
         try:
             async with asyncio.timeout(within_s):
@@ -63,7 +63,7 @@ class AsyncEvents:
         finally:
             self._lock.release()
 
-    async def _begin(self, job_ids: Sequence[str], within_s: float) -> Joined:
+    async def _begin(self, job_ids: Sequence[str], within_s: float) -> Opened:
         """Open the shared stream; what has just failed for somebody has failed for all."""
         spared = self._attempts.spare(within_s, self._clock())
         if spared:

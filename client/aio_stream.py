@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .pulse import Beat, Pulse
 from .sse import Parser
-from .stream import PING_S
+from .stream import LONGEST_PING_S
 from .switchboard import News, Signal
 
 if TYPE_CHECKING:  # aio_transport says what to do where it is missing
@@ -27,7 +27,7 @@ class AsyncStream:
         clock: Callable[[], float],
     ) -> None:
         self._response, self._at_end, self._clock = response, at_end, clock
-        self._parser, self._pulse = Parser(PING_S), Pulse(clock(), PING_S)
+        self._parser, self._pulse = Parser(LONGEST_PING_S), Pulse(clock(), LONGEST_PING_S)
         self._news: deque[News] = deque()
 
     async def begins(self, within_s: float) -> bool:

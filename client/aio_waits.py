@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from contract.job import Job
 
-from .aio_driver import AsyncMeans, Told, finish, run, told
+from .aio_driver import AsyncMeans, Word, finish, run, told
 from .desk import Desk, OnUpdate
 from .patience import TIMEOUT_S, OnTimeout, Push
 from .steps import Plan
@@ -146,5 +146,5 @@ class AsyncWaits:
         ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
         return told(self._run(plan, ids), only_ended=True)
 
-    def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> AsyncGenerator[Told[T], None]:
+    def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> AsyncGenerator[Word[T], None]:
         return run(plan, self._means, job_ids)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from contract.job import Job
 
 from . import http
 from .dispatch import Dispatch
-from .events import Events
+from .events import Events, Opened
 from .ladder import Road
 from .listener import Listener, Mailbox
 from .memory import Memory
@@ -30,11 +30,11 @@ from .roads import (
     pushed,
 )
 from .steps import End, Line, Listen, Pause, Plan, Reply, Send, Step, Subscribe, Tell, Warn, advance
-from .stream import Stream
 from .switchboard import Signal
 from .transport import Transport
 
-Opened: TypeAlias = tuple[http.Answer[Any], Line, Mailbox | Stream | None]
+if TYPE_CHECKING:
+    from .stream import Stream
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from .transport import Transport
 
 _log = logging.getLogger(__name__)
 
-Joined: TypeAlias = tuple[http.Answer[Any], Line, Mailbox | Stream | None]
+Opened: TypeAlias = tuple[http.Answer[Any], Line, Mailbox | Stream | None]
 
 TURN_S: Final = 1.0
 """How soon a stream that nobody listens to any more is closed."""
@@ -32,7 +32,7 @@ class Events:
         self._shared: _Shared | None = None
         self._attempts = Attempts()
 
-    def open(self, job_ids: Sequence[str], within_s: float) -> Joined:
+    def open(self, job_ids: Sequence[str], within_s: float) -> Opened:
         """Be told of these jobs' events; Line.BEHIND: not how they are now. Else as `Transport.open`."""
         with self._count:
             is_own = len(job_ids) == 1 and not self._is_shared and self._own < MOST_OWN
@@ -58,7 +58,7 @@ class Events:
     def _is_shared(self) -> bool:
         return self._shared is not None and not self._shared.is_over
 
-    def _join(self, job_ids: Sequence[str], within_s: float) -> Joined:
+    def _join(self, job_ids: Sequence[str], within_s: float) -> Opened:
         until_s = self._clock() + within_s
         if not self._lock.acquire(timeout=max(0.0, within_s)):
             return http.Answer(is_passing=True), Line.DOWN, None  # somebody else is still opening it
@@ -70,7 +70,7 @@ class Events:
         finally:
             self._lock.release()
 
-    def _begin(self, job_ids: Sequence[str], within_s: float) -> Joined:
+    def _begin(self, job_ids: Sequence[str], within_s: float) -> Opened:
         """Open the shared stream; what has just failed for somebody has failed for all."""
         spared = self._attempts.spare(within_s, self._clock())
         if spared:

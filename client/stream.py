@@ -19,7 +19,7 @@ from .switchboard import News, Signal
 
 _log = logging.getLogger(__name__)
 
-PING_S: Final = 15.0
+LONGEST_PING_S: Final = 15.0
 """The service says something at least once in so many seconds, and more often if it says so."""
 
 
@@ -31,7 +31,7 @@ class Stream:
     ) -> None:
         """`response` is the head of a stream."""
         self._response, self._at_end, self._clock = response, at_end, clock
-        self._pulse = Pulse(clock(), PING_S)
+        self._pulse = Pulse(clock(), LONGEST_PING_S)
         self._has_begun, self._has_spoken = threading.Event(), False
         self._news: SimpleQueue[News] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="dubq-stream", daemon=True)
@@ -67,7 +67,7 @@ class Stream:
             self._thread.join()
 
     def _run(self) -> None:
-        parser = Parser(PING_S)
+        parser = Parser(LONGEST_PING_S)
         try:
             while some := self._response.raw.read1(decode_content=True):
                 for payload in parser.feed(some):

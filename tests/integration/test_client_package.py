@@ -54,6 +54,14 @@ for name in ('webhooks', 'CallbackServer', 'WebhookEvent'):
     assert run(program).splitlines() == [words] * 3
 
 
+def test_a_star_import_needs_no_package_that_not_everybody_has() -> None:
+    program = (
+        WITHOUT_AIOHTTP
+        + "sys.modules['standardwebhooks'] = None; from client import *; print(TranslationClient.__name__)"
+    )
+    assert run(program) == "TranslationClient"
+
+
 def test_webhooks_are_received_without_redis_and_aiohttp() -> None:
     program = (
         f"{WITHOUT_AIOHTTP}import client; from client import CallbackServer, webhooks; print(client.webhooks.verify)"

@@ -230,7 +230,7 @@ def test_an_ending_process_ends_its_streams_and_holds_back_no_answer(connection:
 def test_what_failed_to_be_read_is_read_again(
     web: FlaskClient, hub: Hub, runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.waits.LOOK_AGAIN", Backoff(first_s=0.01))
+    monkeypatch.setattr("api.waits.READ_AGAIN", Backoff(first_s=0.01))
     submit(web)
     with opened(web, "/jobs/j1/events") as blocks, ThreadPoolExecutor() as pool:
         next_job(iter([next(blocks), next(blocks)][1:]))
