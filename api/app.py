@@ -52,7 +52,7 @@ def create_app(
     tracing.mount(app)
     problems.mount(app)
     store = JobStore(Ledger(connection, settings.store, clock))
-    JobRoutes(store, clock, hub).mount(app)
+    JobRoutes(store, clock, hub, ping_s=ping_s).mount(app)
     BatchRoutes(store, clock).mount(app)
     NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)

@@ -104,26 +104,35 @@ def prefers_representation() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """For how many seconds the caller prefers to wait for news, or until the job is done; as the answer repeats it."""
+    """For how many seconds the caller prefers to wait for news, or until the job is done; as the answer repeats it.
+
+    Until then it wants to be told every `ping_s` that its line is there, if that is not None.
+    """
 
     seconds: int
     until_done: bool
+    ping_s: int | None = None
 
     def __str__(self) -> str:
-        return f"wait={self.seconds}" + ("; until=done" if self.until_done else "")
+        ping = "" if self.ping_s is None else f"; ping={self.ping_s}"
+        return f"wait={self.seconds}" + ("; until=done" if self.until_done else "") + ping
 
 
 def wait_preferred() -> Wait | None:
     """Return how long the caller prefers to wait, if it does; what cannot be understood counts as no preference.
 
-    Source: RFC 7240, sections 2 and 4.3; `until` is our own.
+    Source: RFC 7240, sections 2 and 4.3; `until` and `ping` are our own.
     """
     text, parameters = _preferences().get("wait", ("", {}))
-    if not _SECONDS.fullmatch(text):
-        return None
+    seconds, ping_s = _seconds(text), _seconds(parameters.get("ping", ""))
+    until_done = parameters.get("until", "").lower() == "done"
+    return Wait(seconds, until_done=until_done, ping_s=ping_s) if seconds else None
+
+
+def _seconds(text: str) -> int | None:
+    """Return a whole number of seconds, from 1 to the most that an answer is held; None if it is none."""
     # more digits than that are more than enough, and Python reads no endless ones
-    seconds = min(MAX_WAIT_S, int(text.lstrip("0")[:3]))
-    return Wait(seconds, until_done=parameters.get("until", "").lower() == "done")
+    return min(MAX_WAIT_S, int(text.lstrip("0")[:3])) if _SECONDS.fullmatch(text) else None
 
 
 def limit(text: str, most: int) -> int:

@@ -1,8 +1,11 @@
 """The routes under /jobs: parse, ask the store, answer."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from math import ceil
 from os import urandom
 from typing import Final
 
@@ -18,10 +21,11 @@ from store.jobs import JobStore
 
 from .caller import client_id
 from .incoming import Wait, idempotency_key, json_object, known_job_id, limit, parameters, wait_preferred
-from .outgoing import accepted, answer, job_answer, not_modified
+from .outgoing import accepted, answer, document, job_answer, not_modified
 from .problems import MAX_ERRORS, invalid
 from .schema import Submission
-from .waits import hold
+from .streams import ping_s, unfolding
+from .waits import hold, outcome, spoken
 
 MAX_IDS: Final = 1000
 MAX_PAGE: Final = 1000
@@ -30,10 +34,15 @@ _FILTERS: Final = frozenset({"state", "target_language", "limit", "cursor"})
 
 
 class JobRoutes:
-    """The jobs of whoever is asking. `clock` returns aware UTC times in whole milliseconds; `hub` knows of news."""
+    """The jobs of whoever is asking. `clock` returns aware UTC times in whole milliseconds; `hub` knows of news.
 
-    def __init__(self, store: JobStore, clock: Callable[[], datetime], hub: Hub) -> None:
-        self._store, self._clock, self._hub = store, clock, hub
+    `ping_s` gives the pace of pings for so many who are told by it.
+    """
+
+    def __init__(
+        self, store: JobStore, clock: Callable[[], datetime], hub: Hub, *, ping_s: Callable[[int], float] = ping_s
+    ) -> None:
+        self._store, self._clock, self._hub, self._ping_s = store, clock, hub, ping_s
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -60,11 +69,7 @@ class JobRoutes:
     def read(self, job_id: str) -> flask.Response:
         """Answer with one job, held until there is news if the caller prefers that; 304 if it knows it as it is."""
         job_id, wait = known_job_id(job_id), wait_preferred()
-        job = self._wait(job_id, wait) if wait else self._store.read(job_id, client_id())
-        response = not_modified(job) if _knows(job) else job_answer(job)
-        if wait:
-            response.headers["Preference-Applied"] = str(wait)
-        return response
+        return self._wait(job_id, wait) if wait else _as_it_is(self._store.read(job_id, client_id()))
 
     def read_many(self) -> flask.Response:
         """Answer with the jobs that are named, or with a page of the list."""
@@ -88,17 +93,31 @@ class JobRoutes:
         """Run a finished job again."""
         return accepted(self._store.reset(known_job_id(job_id), client_id()))
 
-    def _wait(self, job_id: str, wait: Wait) -> Job:
-        """Return the job once it is done, or past what the caller knows of it; at the latest when the wait is over."""
-        with self._hub.join(client_id(), job_id) as waiter:
-            first = self._store.read(job_id, client_id())
+    def _wait(self, job_id: str, wait: Wait) -> flask.Response:
+        """Answer once the job is done, or past what the caller knows of it; at the latest when the wait is over.
+
+        Whoever wants to hear meanwhile that its line is there is answered at once, with a body that takes so long.
+        """
+        with ExitStack() as stack:
+            waiter = stack.enter_context(self._hub.join(client_id(), job_id))
+            read = partial(self._store.read, job_id, client_id())
+            first, until_done = read(), wait.until_done
             # who does not say what it knows wants to hear of what comes after now
             known = first.seq if _knows(first) or not flask.request.if_none_match else None
 
             def is_enough(told: Job | News) -> bool:
-                return told.done or (told.seq != known and not wait.until_done)
+                return told.done or (told.seq != known and not until_done)
 
-            return hold(waiter, first, partial(self._store.read, job_id, client_id()), is_enough, wait.seconds)
+            if wait.ping_s is None or is_enough(first):
+                response = _as_it_is(outcome(hold(waiter, first, read, is_enough, wait.seconds)))
+            else:
+                ping_s = max(wait.ping_s, ceil(self._ping_s(self._hub.waiting)))
+                wait = replace(wait, ping_s=ping_s)
+                held = hold(waiter, first, read, is_enough, wait.seconds, ping_s=ping_s)
+                response = unfolding(spoken(held, document), waiter, "application/json")
+                stack.pop_all()
+        response.headers["Preference-Applied"] = str(wait)
+        return response
 
     def _named(self, text: str) -> flask.Response:
         job_ids = _ids(text)
@@ -111,6 +130,10 @@ class JobRoutes:
 def new_job_id(now: datetime) -> str:
     """Make an id for a job whose caller has chosen none."""
     return str(uuid7(int(now.timestamp() * 1000), urandom(10)))
+
+
+def _as_it_is(job: Job) -> flask.Response:
+    return not_modified(job) if _knows(job) else job_answer(job)
 
 
 def _knows(job: Job) -> bool:

@@ -19,7 +19,7 @@ from .caller import client_id
 from .incoming import known_job_id, limit, parameters
 from .problems import invalid
 from .stories import ClientStory, JobStory
-from .streams import RETRY, event, ping_s, stream, tell
+from .streams import EVENTS, RETRY, event, ping_s, tell, unfolding
 
 LISTENING: Final = b": listening\n"
 GAP: Final = b": gap\n"
@@ -53,7 +53,7 @@ class NewsRoutes:
             beginning = RETRY + b"".join(map(event, self._first(now, caller, known)))
             stack.pop_all()
         story = JobStory(look, now.seq, is_over=now.done)
-        return stream(tell(waiter, story, beginning, pace=self._pace), waiter)
+        return unfolding(tell(waiter, story, beginning, pace=self._pace), waiter, EVENTS)
 
     def of_client(self) -> flask.Response:
         """Tell every change of the caller's jobs; or, as JSON, those that came `after` an entry.
@@ -74,7 +74,7 @@ class NewsRoutes:
         beginning = (b"" if is_whole else GAP) + LISTENING + RETRY
         story = ClientStory(partial(feed.since, self._redis, caller), known or now)
         parts = tell(waiter, story, beginning, is_behind=known is not None, pace=self._pace)
-        return stream(parts, waiter)
+        return unfolding(parts, waiter, EVENTS)
 
     def _missed(self, after: str, count: int) -> flask.Response:
         caller = client_id()

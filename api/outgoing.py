@@ -1,5 +1,6 @@
 """Writing an answer: the job document with the headers that tell a reader what to do next."""
 
+import json
 from typing import Any, Final
 
 import flask
@@ -14,6 +15,11 @@ LONGEST_RETRY_S: Final = 30
 def answer(data: Any, status: int = 200) -> flask.Response:
     """Return a JSON answer."""
     return flask.Response(flask.json.dumps(data, allow_nan=False), status=status, content_type="application/json")
+
+
+def document(job: Job) -> bytes:
+    """Return the job document, also once the request that wants it is no more."""
+    return json.dumps(job.to_wire(), ensure_ascii=False, allow_nan=False).encode()
 
 
 def job_answer(job: Job, status: int = 200) -> flask.Response:

@@ -21,6 +21,7 @@ PINGS_PER_S: Final = 500
 """What all readers of a process together are worth: a few hundredths of a core."""
 LOOK_AGAIN: Final = Backoff(first_s=1, cap_s=LONGEST_PING_S)
 """How long a look that has failed is put off, unless there is a reason to look before."""
+EVENTS: Final = "text/event-stream"
 RETRY: Final = b"retry: 1000\n\n"
 """How long a reader should wait, in milliseconds, before it comes back."""
 
@@ -58,10 +59,10 @@ class Body:
         self._waiter.leave()
 
 
-def stream(parts: Iterator[bytes], waiter: Waiter) -> flask.Response:
-    """Return the answer that goes on."""
+def unfolding(parts: Iterator[bytes], waiter: Waiter, content_type: str) -> flask.Response:
+    """Return an answer that takes its time."""
     # passed through: what Flask would wrap around the body costs every reader some kilobytes
-    response = flask.Response(Body(parts, waiter), content_type="text/event-stream", direct_passthrough=True)
+    response = flask.Response(Body(parts, waiter), content_type=content_type, direct_passthrough=True)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response

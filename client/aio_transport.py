@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from . import http
+from . import answers, http
 from .aio_stream import AsyncStream
 from .steps import Line, Send
-from .wire import POOL_SIZE, Wire, first_words
+from .wire import KEPT_S, POOL_SIZE, Wire, first_words
 
 try:
     import aiohttp
@@ -120,9 +120,11 @@ class AsyncTransport:
     def _failed(self, step: Send[T], began_s: float, error: Exception) -> http.Answer[T]:
         if isinstance(error, ValueError):
             raise error  # a bad address of the caller's: no later attempt could be better
-        is_away = isinstance(error, aiohttp.ClientConnectionError)
-        reason = f"no answer within {step.within_s:g} s" if isinstance(error, TimeoutError) else first_words(error)
-        return self._wire.failed(step, began_s, reason, is_away=is_away)
+        is_away = isinstance(error, aiohttp.ClientConnectionError)  # which not to have connected in time is, too
+        is_silent = not is_away and isinstance(error, TimeoutError)
+        within_s = min(step.within_s, step.quiet_s)
+        reason = f"no answer within {within_s:g} s" if isinstance(error, TimeoutError) else first_words(error)
+        return self._wire.failed(step, began_s, reason, is_away=is_away, is_silent=is_silent)
 
     async def _begin(self, outgoing: "Outgoing", scope: asyncio.Timeout) -> tuple[aiohttp.ClientResponse, bytes]:
         """Return the head of an answer and, unless that begins a stream, all of it."""
@@ -136,11 +138,15 @@ class AsyncTransport:
 
     async def _exchange(self, outgoing: "Outgoing", scope: asyncio.Timeout) -> tuple[aiohttp.ClientResponse, bytes]:
         # all of it, the body too; without a threshold, for else five seconds and more would be rounded up
-        limit = aiohttp.ClientTimeout(total=outgoing.timeout_s, ceil_threshold=math.inf)
+        limit = aiohttp.ClientTimeout(
+            total=outgoing.timeout_s, sock_connect=outgoing.connect_s, ceil_threshold=math.inf
+        )
         with self._under_way_in(scope):
-            async with self._request(outgoing, limit) as response:
+            async with asyncio.timeout(outgoing.head_s) as silence, self._request(outgoing, limit) as response:
                 has_moved = response.status in MOVED and "Location" in response.headers
-                return response, b"" if has_moved else await response.read()  # nobody wants what is in it
+                quiet_s = answers.quiet_s(response.headers, outgoing.quiet_s)
+                # nobody wants what is in what has moved
+                return response, b"" if has_moved else await _read(response, silence, quiet_s)
 
     def _request(self, outgoing: "Outgoing", limit: aiohttp.ClientTimeout) -> "_RequestContextManager":
         return self._live_session().request(
@@ -166,6 +172,18 @@ class AsyncTransport:
 
     def _live_session(self) -> aiohttp.ClientSession:
         if self._session is None:  # which only a running loop can make
-            connector = aiohttp.TCPConnector(limit=POOL_SIZE)
+            connector = aiohttp.TCPConnector(limit=POOL_SIZE, keepalive_timeout=KEPT_S)
             self._session = aiohttp.ClientSession(connector=connector, trust_env=True)  # proxies, as requests does
         return self._session
+
+
+async def _read(response: aiohttp.ClientResponse, silence: asyncio.Timeout, quiet_s: float) -> bytes:
+    """Read a body to its end; `silence` is over whenever nothing has come of it for so long."""
+    parts: list[bytes] = []
+    loop = asyncio.get_running_loop()
+    while True:
+        silence.reschedule(loop.time() + quiet_s if quiet_s < math.inf else None)
+        part = await response.content.readany()
+        if not part:
+            return b"".join(parts)
+        parts.append(part)

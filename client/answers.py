@@ -20,6 +20,7 @@ from contract.errors import (
 from contract.job import Job
 
 from .http import Answer, Request, Roads
+from .pulse import DOUBTED_AFTER
 from .steps import Line
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HT
 """Statuses below 500 that speak of this moment only; all from 500 on do."""
 
 _WAIT: Final = re.compile(r"\bwait=([0-9]{1,9})\b")
+_PING: Final = re.compile(r"\bping=([0-9]{1,3})\b")
 
 _FOREIGN: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 """What reading raises where something is no word of dubq's; the last one is JSON that is nested very deep."""
@@ -103,10 +105,16 @@ def stream(
     return Answer(), Line.NONE
 
 
-def unreachable(request: Request[T], url: str, reason: str) -> Answer[T]:
+def unreachable(request: Request[T], url: str, reason: str, *, is_silent: bool = False) -> Answer[T]:
     """Say what it means that no answer came."""
     error = ServiceUnavailableError(f"{url} cannot be reached just now: {reason}", job_id=request.job_id)
-    return Answer(error=error, is_passing=True, is_away=True)
+    return Answer(error=error, is_passing=True, is_away=True, is_silent=is_silent)
+
+
+def quiet_s(headers: Mapping[str, str], otherwise_s: float) -> float:
+    """Return for how long an answer that has begun may say nothing: twice as long as it promises, if it does."""
+    found = _PING.search(headers.get("Preference-Applied", ""))
+    return DOUBTED_AFTER * float(found[1]) if found else otherwise_s
 
 
 def job_of_message(payload: bytes) -> Job | None:

@@ -61,14 +61,16 @@ class Request(Generic[T]):
 class Answer(Generic[T]):
     """What came of a request: a value, an error, or neither (nothing has changed).
 
-    `is_passing` says that asking again later may well help; `is_away`, that nobody was there to ask. `retry_after_s` is
-    how long the service asked us to wait. `hold_s` is for how long it was ready to wait for news before it answered.
+    `is_passing` says that asking again later may well help; `is_away`, that nobody was there to ask; `is_silent`, that
+    somebody may have been, who said nothing for too long. `retry_after_s` is how long the service asked us to wait.
+    `hold_s` is for how long it was ready to wait for news before it answered.
     """
 
     value: T | None = None
     error: DubqError | None = None
     is_passing: bool = False
     is_away: bool = False
+    is_silent: bool = False
     retry_after_s: float = 0.0
     hold_s: float = 0.0
 
@@ -136,12 +138,13 @@ def read_job(job_id: str, known_seq: int | None = None) -> Request[Job]:
     return Request(kind=Kind.READ, method="GET", path=_path(job_id), read=Job.from_wire, headers=headers, job_id=job_id)
 
 
-def hold_for(request: Request[Job], hold_s: int, *, until_done: bool) -> Request[Job]:
+def hold_for(request: Request[Job], hold_s: int, *, until_done: bool, with_pings: bool = True) -> Request[Job]:
     """Have the answer to `read_job` held until there is news, or only until the job is done, `hold_s` at most.
 
-    Source: RFC 7240, section 4.3, for `wait`; `until` is a parameter of our own.
+    With pings it begins at once, and says each second that it is still to come. Source: RFC 7240, section 4.3, for
+    `wait`; `until` and `ping` are parameters of our own.
     """
-    wish = f"wait={hold_s}; until=done" if until_done else f"wait={hold_s}"
+    wish = f"wait={hold_s}" + "; until=done" * until_done + "; ping=1" * with_pings
     return replace(request, kind=Kind.LONG_POLL, headers={**request.headers, "Prefer": wish})
 
 

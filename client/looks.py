@@ -85,6 +85,7 @@ def together(steps: Sequence[Send[Any]]) -> Send[Any]:
     return Send(
         request=http.read_many(dict.fromkeys(str(step.request.job_id) for step in steps)),
         within_s=max(step.within_s for step in steps),
+        quiet_s=max(step.quiet_s for step in steps),
         is_retry=any(step.is_retry for step in steps),
         insist=any(step.insist for step in steps),
     )

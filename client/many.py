@@ -4,6 +4,7 @@ A wait for a thousand jobs is one subscription and, where jobs have to be read, 
 is bounded for each of many: messages about some do not put off the look at those that are silent.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -21,7 +22,8 @@ from . import http
 from .ladder import Road
 from .patience import Patience
 from .steps import Plan, Send
-from .watch import CANCEL_S, Chance, Watch, is_another_life, verdict
+from .verdict import is_another_life, verdict
+from .watch import CANCEL_S, Chance, Watch
 
 NAMED_IDS: Final = 3
 """How many ids an error's text names; `jobs` has all."""
@@ -101,13 +103,15 @@ class _WaitAll(Watch[dict[str, Job]]):
             if self._trouble:
                 return
         if is_new:
-            self._took_s = self._now_s - began_s
+            self._quiet.took_s = self._now_s - began_s
 
     def _read(self, chunk: list[str], ends_s: float, *, is_last: bool) -> Plan[None]:
         within_s = min(self._terms.request_timeout_s, ends_s - self._now_s)
         is_retry = self._trouble is not None
-        reply = yield Send(request=http.read_many(chunk), within_s=within_s, is_retry=is_retry, insist=is_last)
-        self._trouble = reply.answer.error
+        quiet_s = math.inf if is_last else self._quiet.within_s
+        request = http.read_many(chunk)
+        reply = yield Send(request=request, within_s=within_s, quiet_s=quiet_s, is_retry=is_retry, insist=is_last)
+        self._note(reply.answer)
         self._floor_s = max(self._floor_s, reply.at_s + reply.answer.retry_after_s)
         if reply.answer.value is not None:
             self._unread = {job_id: None for job_id in self._unread if job_id not in set(chunk)}

@@ -13,7 +13,7 @@ class Beat(Enum):
     """What the silence of a line comes to."""
 
     STEADY = auto()
-    DOUBTFUL = auto()  # it should have said something by now: once for each silence
+    DOUBTFUL = auto()  # it should have said something by now: once for each span that it is late
     LOST = auto()
 
 
@@ -26,22 +26,22 @@ class Pulse:
 
     heard_s: float
     every_s: float
-    is_doubted: bool = False
+    doubts: int = 0  # in this silence
 
     def hear(self, at_s: float) -> None:
         """Take note of a sign of life."""
-        self.heard_s, self.is_doubted = at_s, False
+        self.heard_s, self.doubts = at_s, 0
 
     def feel(self, at_s: float) -> Beat:
         """Return what the silence comes to now."""
         silent_s = at_s - self.heard_s
         if silent_s >= LOST_AFTER * self.every_s:
             return Beat.LOST
-        if silent_s >= DOUBTED_AFTER * self.every_s and not self.is_doubted:
-            self.is_doubted = True
+        if silent_s >= (DOUBTED_AFTER + self.doubts) * self.every_s:
+            self.doubts += 1
             return Beat.DOUBTFUL
         return Beat.STEADY
 
     def due_s(self) -> float:
         """Return when `feel` will have something to say if nothing is heard until then."""
-        return self.heard_s + (LOST_AFTER if self.is_doubted else DOUBTED_AFTER) * self.every_s
+        return self.heard_s + min(LOST_AFTER, DOUBTED_AFTER + self.doubts) * self.every_s

@@ -1,5 +1,6 @@
 """The language between plans and drivers: what should happen next, and how it went."""
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -15,14 +16,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send(Generic[T]):
-    """Send a request and give up on its answer after `within_s`.
+    """Send a request and give up on its answer after `within_s`, or once nothing has come for `quiet_s`.
 
+    Whoever says how often he gives a sign of life while he holds an answer may be silent for twice as long instead.
     `is_retry`: the one before it got no usable answer.
     `insist`: connect even if somebody has just found the service away.
     """
 
     request: Request[T]
     within_s: float
+    quiet_s: float = math.inf
     is_retry: bool = False
     insist: bool = False
 

@@ -110,7 +110,7 @@ class Switchboard:
         if beat is Beat.LOST:
             raise TimeoutError("pings were not answered")
         if beat is Beat.DOUBTFUL:
-            self._tell(Signal.QUIET, self._listeners() - self._awaited.keys())
+            self._tell(Signal.QUIET, self._listeners())
         last_s = max(self._pulse.heard_s, self._pinged_s)
         is_due = at_s - last_s >= PING_S
         if is_due:

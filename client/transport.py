@@ -1,18 +1,21 @@
 """Requests over the wire, blocking: one session and its token."""
 
 import logging
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
-from . import http
+from . import answers, http
 from .steps import Line, Send
 from .stream import Stream
-from .wire import POOL_SIZE, Outgoing, Wire, first_words, root_of
+from .wire import KEPT_S, POOL_SIZE, Outgoing, Wire, first_words, root_of
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -20,6 +23,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _TROUBLES: Final = (requests.RequestException, HTTPError, OSError, ValueError)
+_TIMEOUTS: Final = (requests.Timeout, TimeoutError, Urllib3TimeoutError)
 
 
 class Bearer(requests.auth.AuthBase):
@@ -47,6 +51,7 @@ class Transport:
         self._session = session or _new_session()
         self._clock = clock
         self._streams: set[Stream] = set()
+        self._gate, self._used_s = threading.Lock(), clock()
 
     def send(self, step: Send[T]) -> http.Answer[T]:
         """Send a request and wait for its answer as long as the step says.
@@ -94,8 +99,9 @@ class Transport:
     def _failed(self, step: Send[T], began_s: float, error: Exception) -> http.Answer[T]:
         if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
             raise error  # of the caller's: no later attempt could be better
-        is_away = isinstance(error, requests.ConnectionError)
-        return self._wire.failed(step, began_s, first_words(error), is_away=is_away)
+        is_away = isinstance(error, requests.ConnectionError)  # which not to have connected in time is, too
+        is_silent = not is_away and isinstance(error, _TIMEOUTS)
+        return self._wire.failed(step, began_s, first_words(error), is_away=is_away, is_silent=is_silent)
 
     def _follow(self, response: requests.Response, until_s: float) -> tuple[Line, Stream | None]:
         """Read a stream from now on, whatever time it takes, if it says something in time."""
@@ -118,20 +124,31 @@ class Transport:
         stream.leave()
         return Line.DOWN, None
 
-    def _in_time(self, outgoing: Outgoing, ask: Callable[[requests.PreparedRequest, float], A]) -> A:
+    def _in_time(self, outgoing: Outgoing, ask: Callable[[Outgoing], A]) -> A:
         """Ask; and once more, at once, if somebody hangs up: on a connection that was kept he may just have closed it.
 
         What only reads may be sent twice. (aiohttp does this by itself.)
         """
+        self._let_go_of_what_is_old()
         until_s = self._clock() + outgoing.timeout_s
         try:
-            return ask(self._prepare(outgoing), outgoing.timeout_s)
+            return ask(outgoing)
         except requests.ConnectionError as error:
             left_s = until_s - self._clock()
             has_hung_up = isinstance(root_of(error), ConnectionResetError)  # RemoteDisconnected is one, too
             if outgoing.method != "GET" or left_s <= 0 or not has_hung_up:
                 raise
-            return ask(self._prepare(outgoing), left_s)
+            return ask(replace(outgoing, timeout_s=left_s))
+        finally:
+            self._used_s = self._clock()
+
+    def _let_go_of_what_is_old(self) -> None:
+        """Close the connections that were kept, if nothing was asked for long; those in use are not touched."""
+        with self._gate:
+            is_old = self._clock() - self._used_s > KEPT_S
+            self._used_s = self._clock()
+            if is_old and self._owns_session:
+                self._session.close()
 
     def _prepare(self, outgoing: Outgoing) -> requests.PreparedRequest:
         return self._session.prepare_request(
@@ -140,58 +157,63 @@ class Transport:
             )
         )
 
-    def _exchange(
-        self, prepared: requests.PreparedRequest, limit_s: float
-    ) -> tuple[int, requests.structures.CaseInsensitiveDict[str], bytes]:
+    def _exchange(self, outgoing: Outgoing) -> tuple[int, requests.structures.CaseInsensitiveDict[str], bytes]:
         parts: list[bytes] = []
-        until_s = self._clock() + limit_s
+        prepared, until_s = self._prepare(outgoing), self._clock() + outgoing.timeout_s
+
+        def read(response: requests.Response, **_: Any) -> None:
+            parts.extend(self._read(response, until_s, answers.quiet_s(response.headers, outgoing.quiet_s)))
+
         # in a hook: right after those, requests reads a redirection's body itself, however long that takes
-        prepared.hooks["response"].append(lambda response, **_: parts.extend(self._read(response, until_s)))
-        with self._send(prepared, limit_s) as response:
+        prepared.hooks["response"].append(read)
+        with self._send(prepared, outgoing) as response:
             # a hook of the session's own may have read the body before ours
             return response.status_code, response.headers, b"".join(parts) or response.content
 
-    def _begin(self, prepared: requests.PreparedRequest, limit_s: float) -> tuple[requests.Response, bytes]:
+    def _begin(self, outgoing: Outgoing) -> tuple[requests.Response, bytes]:
         """Return the head of an answer and, unless that begins a stream, all of it."""
         parts: list[bytes] = []
-        until_s = self._clock() + limit_s
+        prepared, until_s = self._prepare(outgoing), self._clock() + outgoing.timeout_s
 
         def read_refusal(response: requests.Response, **_: Any) -> None:
             if response.status_code != requests.codes.ok:
-                parts.extend(self._read(response, until_s))
+                parts.extend(self._read(response, until_s, outgoing.quiet_s))
 
         prepared.hooks["response"].append(read_refusal)
-        return self._send(prepared, limit_s), b"".join(parts)
+        return self._send(prepared, outgoing), b"".join(parts)
 
-    def _send(self, prepared: requests.PreparedRequest, limit_s: float) -> requests.Response:
+    def _send(self, prepared: requests.PreparedRequest, outgoing: Outgoing) -> requests.Response:
         settings: dict[str, Any] = {
             **self._session.merge_environment_settings(prepared.url or "", {}, True, None, None),  # noqa: FBT003 - stream
             # all of it: requests' own number would count for connecting and for the head anew
-            "timeout": Timeout(total=limit_s),
+            "timeout": Timeout(total=outgoing.head_s, connect=outgoing.connect_s),
         }
         return self._session.send(prepared, allow_redirects=False, **settings)
 
-    def _read(self, response: requests.Response, until_s: float) -> list[bytes]:
-        """Read a body to its end, so that its connection can be used again. Raises TimeoutError where that is late."""
+    def _read(self, response: requests.Response, until_s: float, quiet_s: float) -> list[bytes]:
+        """Read a body to its end, so that its connection can be used again.
+
+        Raises TimeoutError, or urllib3's own, where that is late, or nothing comes for too long.
+        """
         parts: list[bytes] = []
         try:
             if response.is_redirect:
                 response.raw.close()  # nobody wants what is in it
                 return parts
-            while part := self._read_some(response.raw, until_s):
+            while part := self._read_some(response.raw, until_s, quiet_s):
                 parts.append(part)
         except BaseException:
             response.close()
             raise
         return parts
 
-    def _read_some(self, raw: Any, until_s: float) -> bytes:
+    def _read_some(self, raw: Any, until_s: float, quiet_s: float) -> bytes:
         left_s = until_s - self._clock()
         if left_s <= 0:
             raise TimeoutError("the answer did not come to its end in time")
         sock = getattr(raw.connection, "sock", None)
         if sock is not None:  # else the connection ends with this answer, and each read has all of the time
-            sock.settimeout(left_s)
+            sock.settimeout(min(left_s, quiet_s))
         some: bytes = raw.read1(decode_content=True)
         return some
 

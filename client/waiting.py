@@ -9,11 +9,12 @@ from contract.job import Job
 from contract.states import State
 
 from . import http
-from .ladder import Road
+from .ladder import FLAPPING, Road
 from .patience import Patience
 from .schedule import Remaining
 from .steps import Pause, Plan, Send
-from .watch import CANCEL_S, POLLS, Chance, Watch, is_another_life, standing, verdict
+from .verdict import is_another_life, standing, verdict
+from .watch import CANCEL_S, POLLS, Chance, Watch
 
 T = TypeVar("T")
 
@@ -83,6 +84,7 @@ class _Wait(Watch[Job]):
         self._latest: Job | None = None
         self._holds = Road.LONG_POLL in terms.allowed  # the service its answers, as far as we know
         self._has_room = True  # this client for one more of them
+        self._lost_in_a_row = 0  # held answers that were given up because nothing came
 
     def _is_over(self) -> bool:
         return self._final is not None
@@ -99,12 +101,20 @@ class _Wait(Watch[Job]):
     def _look(self, ends_s: float, *, is_last: bool) -> Plan[None]:
         began_s, news, hold_s = self._now_s, self._news, 0 if is_last else self._hold_s()
         request = self._reading(in_full=is_last)
+        quiet_s = math.inf if is_last else self._quiet.within_s
         if hold_s:
-            request = http.hold_for(request, hold_s, until_done=not self._terms.wants_progress)
-        within_s = min(self._terms.request_timeout_s + hold_s, ends_s - self._now_s)
-        reply = yield Send(request=request, within_s=within_s, is_retry=self._trouble is not None, insist=is_last)
+            request, quiet_s = self._held(request, hold_s, quiet_s)
+        reply = yield Send(
+            request=request,
+            within_s=min(self._terms.request_timeout_s + hold_s, ends_s - self._now_s),
+            quiet_s=quiet_s,
+            is_retry=self._trouble is not None,
+            insist=is_last,
+        )
         answer, took_s = reply.answer, reply.at_s - began_s
-        self._trouble = answer.error
+        self._note(answer)
+        if hold_s and (answer.error or answer.was_held):
+            self._lost_in_a_row = self._lost_in_a_row + 1 if answer.is_silent else 0
         # who waits for an answer is not to wait before he asks again, whatever is good for those who poll
         self._floor_s = reply.at_s + (0.0 if answer.was_held else answer.retry_after_s)
         yield from self._take_look(reply)
@@ -113,13 +123,19 @@ class _Wait(Watch[Job]):
         if answer.error:
             return
         if not hold_s:
-            self._took_s, self._may_follow = took_s, had_room and self._hold_s() > 0
+            self._quiet.took_s, self._may_follow = took_s, had_room and self._hold_s() > 0
         elif answer.is_passing:  # there was no room among the held: this one looks plainly, and the next may find some
             self._has_room, self._may_follow = False, True
         else:
             self._holds = answer.was_held
             has_waited = took_s > min(hold_s, answer.hold_s) / 2  # else something has cut it short
             self._may_follow = answer.was_held and (has_waited or (self._terms.wants_progress and self._news > news))
+
+    def _held(self, request: http.Request[Job], hold_s: int, quiet_s: float) -> tuple[http.Request[Job], float]:
+        """Have it held with pings, or, where none come through, without; return for how long it may be silent, too."""
+        with_pings = self._lost_in_a_row < FLAPPING
+        held = http.hold_for(request, hold_s, until_done=not self._terms.wants_progress, with_pings=with_pings)
+        return held, quiet_s if with_pings else math.inf
 
     def _hold_s(self) -> int:
         """For how many seconds to ask the service to hold its answer; 0: not at all."""

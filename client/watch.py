@@ -7,15 +7,16 @@ looks when a look is due, and in between it listens if there is a line, and slee
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from contract.backoff import Backoff
-from contract.errors import DubqError, JobCancelledError, JobFailedError, UnknownStateError
+from contract.errors import DubqError
 from contract.job import Job
-from contract.states import State
 
-from .ladder import Ladder, Road
+from .http import Answer
+from .ladder import KNOCK_S, Ladder, Road
 from .patience import Patience, Push
+from .quiet import Quiet
 from .schedule import Schedule
 from .steps import Line, Listen, Pause, Plan, Reply, Subscribe, Tell, Warn
 
@@ -49,18 +50,6 @@ REREADS: Final = Backoff(first_s=40.0, factor=1.5, cap_s=300.0)
 """A job on a silent line is re-read, for messages may be lost: after 20 to 40 s, then ever more seldom."""
 
 
-def verdict(job: Job, *, raise_on_failure: bool) -> Job:
-    """Return a final job, or raise for one that has not been completed."""
-    if job.state is State.COMPLETED or not raise_on_failure:
-        return job
-    if job.state is State.CANCELLED:
-        raise JobCancelledError(f"job {job.job_id} was cancelled", job=job)
-    if not isinstance(job.state, State):
-        raise UnknownStateError(f"job {job.job_id} ended in the state {job.state!r}, which is not known here", job=job)
-    why = f": {job.error.code}, {job.error.message}" if job.error else ""
-    raise JobFailedError(f"job {job.job_id} failed{why}", job=job)
-
-
 class Watch(ABC, Generic[T]):
     """One wait: which road it takes, when it looks next, and what it makes of what it is told."""
 
@@ -74,8 +63,10 @@ class Watch(ABC, Generic[T]):
         self._deadline_s = at_s + patience.timeout_s
         self._ladder = Ladder(patience.allowed, chance)
         self._due_s = at_s  # when to look next
+        self._asked_s = at_s  # when the last look began
+        self._may_knock = False  # nobody was there when that was asked for
         self._floor_s = at_s  # the service asked not to be asked before
-        self._took_s = 0.0  # by the last look that was not held
+        self._quiet = Quiet(patience.request_timeout_s)
         self._may_follow = False  # another one, at once, which the service will hold until there is news
         self._trouble: DubqError | None = None  # why the last one brought nothing
         self._awaits_snapshot = False  # on the line, instead of a look
@@ -131,6 +122,7 @@ class Watch(ABC, Generic[T]):
                 yield from self._sit_out()
                 break
             if self._now_s >= self._due_s:
+                self._asked_s = self._now_s
                 yield from self._look(self._deadline_s, is_last=False)
                 self._due_s = self._now_s if self._may_follow else self._next_look_s()
             else:
@@ -168,7 +160,13 @@ class Watch(ABC, Generic[T]):
     @property
     def _last_look_s(self) -> float:
         """When the last look begins: its answer is there at the deadline if it takes as long as the one before."""
-        return self._deadline_s - min(self._took_s, MOST_LEAD_S)
+        return self._deadline_s - min(self._quiet.took_s, MOST_LEAD_S)
+
+    def _note(self, answer: Answer[Any]) -> None:
+        """Take note of how a look went."""
+        self._trouble = answer.error
+        self._quiet.note(answer)
+        self._may_knock = answer.is_away and not answer.is_silent and bool(self._patience.allowed)
 
     def _climb(self) -> Plan[None]:
         """Bring up the best line that there is, if it is time to try."""
@@ -237,14 +235,16 @@ class Watch(ABC, Generic[T]):
         else:
             self._polls += 1
             pause_s = self._poll_pause_s(self._chance())
-        due_s = max(self._now_s + pause_s, self._floor_s)
+        # who has said nothing for a while has used that much of the pause
+        began_s = self._asked_s if self._trouble else self._now_s
+        due_s = max(began_s + pause_s, self._now_s, self._floor_s)
         # what would come just before the deadline comes at it
         return due_s if due_s < self._deadline_s - NEAR_S else math.inf
 
     def _poll_pause_s(self, chance: float) -> float:
         pause_s = POLLS.pause_s(self._polls, chance)
-        if self._trouble:
-            return pause_s  # it says more than when the job should end
+        if self._trouble:  # which says more than when the job should end
+            return min(pause_s, KNOCK_S * (1 + chance / 2)) if self._may_knock else pause_s
         by_eta_s = self._schedule.pause_s(self._now_s, self._polls, chance)
         # where a line was lost, its last message may have been lost with it
         may_come_back = self._ladder.next_try_s() < math.inf
@@ -282,19 +282,3 @@ class Watch(ABC, Generic[T]):
 def _jobs(reply: Reply) -> tuple[Job, ...]:
     value = reply.answer.value
     return (value,) if isinstance(value, Job) else value or ()
-
-
-def is_another_life(seen: Job, known: Job | None) -> bool:
-    """Whether a job that was looked at began anew: its Redis was restored, or lost and the id submitted again.
-
-    What is merely old is so by time as well.
-    """
-    return known is not None and seen.seq <= known.seq and seen.updated_at > known.updated_at
-
-
-def standing(job: Job | None) -> str:
-    """Say in words where a job that has not ended is."""
-    if job is None:
-        return "has not been seen"
-    stage = f" ({job.stage}, {job.progress:.0%})" if job.stage else ""
-    return f"is still {job.state}{stage}"

@@ -15,19 +15,32 @@ T = TypeVar("T")
 
 SHORTEST_REQUEST_S: Final = 0.001  # no socket takes a timeout of 0
 POOL_SIZE: Final = 64  # connections that are kept for waits that ask at once
+KEPT_S: Final = 1.0
+"""A connection on which nobody has asked for so long is not used again: it may have been cut without a word."""
 AWAY_S: Final = 1.0
 """For so long after nobody answered, others do not knock: all waits of a client together knock about once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """One request as any HTTP library takes it; `timeout_s` is for all of it."""
+    """One request as any HTTP library takes it; `timeout_s` is for all of it, `quiet_s` for a silence in it."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None
     timeout_s: float
+    quiet_s: float
+
+    @property
+    def head_s(self) -> float:
+        """Within how many seconds the answer has to begin."""
+        return min(self.timeout_s, self.quiet_s)
+
+    @property
+    def connect_s(self) -> float:
+        """Within how many seconds somebody has to let us in: one round trip, however busy he is."""
+        return min(self.timeout_s, self.quiet_s / 2)
 
 
 class Wire:
@@ -67,6 +80,7 @@ class Wire:
             },
             body=json.dumps(request.body, allow_nan=False).encode() if has_body else None,
             timeout_s=max(step.within_s, SHORTEST_REQUEST_S),
+            quiet_s=step.quiet_s,
         )
 
     def answered(
@@ -85,12 +99,14 @@ class Wire:
         self._count(step, began_s, status)
         return answers.stream(step.request, status, headers, body, self._now())
 
-    def failed(self, step: Send[T], began_s: float, reason: str, *, is_away: bool) -> http.Answer[T]:
-        """Count a request that got no answer; `is_away`: there was nobody to connect to."""
+    def failed(
+        self, step: Send[T], began_s: float, reason: str, *, is_away: bool, is_silent: bool = False
+    ) -> http.Answer[T]:
+        """Count a request that got no answer; `is_away`: there was nobody to connect to, `is_silent`: he said none."""
         if is_away:
             self._away = (self._clock() + AWAY_S, reason or "away")
         self._count(step, began_s, None)
-        return answers.unreachable(step.request, self._url, reason)
+        return answers.unreachable(step.request, self._url, reason, is_silent=is_silent)
 
     def _count(self, step: Send[Any], began_s: float, status: int | None) -> None:
         took_s = self._clock() - began_s

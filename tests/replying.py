@@ -157,14 +157,19 @@ class AioSession:
         except ConnectionRefusedError as error:
             raise aiohttp.ClientConnectionError(str(error)) from None
 
-        async def read() -> bytes:
+        parts = [raw.body]
+
+        async def readany() -> bytes:
+            if not parts:
+                return b""
             took_s = len(raw.body) * raw.byte_s
             self._service.now_s += min(took_s, timeout.total)
             if took_s > timeout.total:
                 raise TimeoutError
-            return raw.body
+            return parts.pop()
 
-        yield SimpleNamespace(status=raw.status, headers=CIMultiDict(raw.headers), read=read)
+        content = SimpleNamespace(readany=readany)
+        yield SimpleNamespace(status=raw.status, headers=CIMultiDict(raw.headers), content=content)
 
 
 def refused() -> Exception:

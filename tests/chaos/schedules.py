@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Final, Literal
 
+from client.ladder import ROADS, Road
 from contract.states import State
 
 LONGEST_S: Final = 3.0
+SHORT_REQUEST_S: Final = 1.0
 ENDS: Final = (State.COMPLETED, State.ERROR, State.CANCELLED)
 
 
@@ -54,6 +56,8 @@ class Schedule:
     reports_s: tuple[float, ...]
     ends_s: float
     end: State
+    roads: tuple[Road, ...]
+    request_s: float | None  # the client's `request_timeout`, if that is not the usual one
 
     @property
     def clear_s(self) -> float:
@@ -73,7 +77,11 @@ def schedule(seed: int) -> Schedule:
         faults += _faults(dice, "redis")
     ends_s = dice.uniform(0.2, LONGEST_S + 0.5)
     reports = sorted(dice.uniform(0.0, ends_s) for _ in range(dice.randrange(5)))
-    return Schedule(seed, has_redis, tuple(faults), tuple(reports), ends_s, dice.choice(ENDS))
+    end = dice.choice(ENDS)
+    roads = ROADS if has_redis else dice.choice((ROADS, (Road.SSE,), (Road.LONG_POLL,)))
+    return Schedule(
+        seed, has_redis, tuple(faults), tuple(reports), ends_s, end, roads, dice.choice((None, None, SHORT_REQUEST_S))
+    )
 
 
 def _faults(dice: random.Random, line: Literal["http", "redis"]) -> list[Fault]:

@@ -32,9 +32,6 @@ OUTPUT: Final = Output(video_url="https://example.com/es.mp4", captions_url="htt
 RETURN_S: Final = 2.0
 """The bar: how long after the line's return, or the job's end if that is later, a wait may take to know."""
 
-REQUEST_S: Final = 1.0
-"""The `request_timeout` of these clients, and so what a request may hang on a line that says nothing."""
-
 SLACK_S: Final = 1.0
 """For a machine that is busy with other tests."""
 
@@ -89,7 +86,7 @@ class Route:
         """Return what a client needs to go this way."""
         url = f"http://127.0.0.1:{self.http.port}"
         redis_url = f"redis://127.0.0.1:{self.redis.port}" if self.redis else None
-        return {"url": url, "redis_url": redis_url, "request_timeout": REQUEST_S}
+        return {"url": url, "redis_url": redis_url}
 
 
 def pushes_by_http(service: Service) -> bool:

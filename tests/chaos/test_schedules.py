@@ -13,17 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from lines import close_all
 from proxy import Proxy
 from schedules import Kind, Schedule, schedule
 from service import Service, eventually
-from stage import OUTPUT, REQUEST_S, RETURN_S, SLACK_S, Route, Works
+from stage import OUTPUT, RETURN_S, SLACK_S, Route, Works
 
 from client import AsyncTranslationClient, TranslationClient
-from client.watch import SUBSCRIBE_S
 from contract.job import Failure
 from contract.states import State
 
@@ -64,11 +63,12 @@ class Played:
 
     @property
     def bound_s(self) -> float:
-        """The bar; and for how long a request hangs, or a subscription, that was under way when its line went mute."""
-        mute = Kind.STALL, Kind.BLACKHOLE
-        hangs_s = REQUEST_S if self.plan.has("http", *mute) else 0.0
-        hangs_s += SUBSCRIBE_S if self.plan.has("redis", *mute) else 0.0
-        return RETURN_S + hangs_s + SLACK_S
+        """The bar."""
+        return RETURN_S + SLACK_S
+
+    def options(self) -> dict[str, Any]:
+        options = self.route.options() | {"roads": self.plan.roads}
+        return options if self.plan.request_s is None else options | {"request_timeout": self.plan.request_s}
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def begin_route(service: Service, plan: Schedule) -> Route:
 
 async def wait(played: Played) -> None:
     played.called_s = time.monotonic()
-    job_id, options = played.run.job.job_id, played.route.options()
+    job_id, options = played.run.job.job_id, played.options()
     if played.plan.seed % BLOCKING:
         async with AsyncTranslationClient(**options) as client:
             waiting = client.wait(job_id, on_update=played.told.append, timeout=HANGS_S, raise_on_failure=False)
@@ -146,7 +146,7 @@ async def wait(played: Played) -> None:
 
 
 def wait_blocking(played: Played) -> None:
-    with TranslationClient(**played.route.options()) as client:
+    with TranslationClient(**played.options()) as client:
         played.done = client.wait(
             played.run.job.job_id, on_update=played.told.append, timeout=HANGS_S, raise_on_failure=False
         )

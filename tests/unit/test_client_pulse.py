@@ -3,12 +3,14 @@ from __future__ import annotations
 from client.pulse import DOUBTED_AFTER, LOST_AFTER, Beat, Pulse
 
 
-def test_a_line_is_steady_doubted_once_and_then_lost() -> None:
+def test_a_line_is_steady_then_doubted_once_for_each_span_and_then_lost() -> None:
     pulse = Pulse(10.0, every_s=2.0)
     assert pulse.feel(10 + DOUBTED_AFTER * 2 - 0.1) is Beat.STEADY
     assert pulse.due_s() == 10 + DOUBTED_AFTER * 2
     assert pulse.feel(pulse.due_s()) is Beat.DOUBTFUL
     assert pulse.feel(pulse.due_s() - 0.1) is Beat.STEADY
+    assert pulse.due_s() == 10 + (DOUBTED_AFTER + 1) * 2
+    assert pulse.feel(pulse.due_s()) is Beat.DOUBTFUL
     assert pulse.due_s() == 10 + LOST_AFTER * 2
     assert pulse.feel(pulse.due_s()) is Beat.LOST
 

@@ -134,14 +134,14 @@ def test_a_job_of_a_minute_costs_two_held_answers_and_no_snapshot() -> None:
     world = World(RUNNING, pushes=[(10.0, RUNNING), (60.0, COMPLETED)], line_at=never, holds=True)
     assert run(world, Push.IF_OFFERED) == COMPLETED
     assert world.times(Send) == [0, HOLD_S]
-    assert world.wishes() == [f"wait={HOLD_S}; until=done"] * 2
+    assert world.wishes() == [f"wait={HOLD_S}; until=done; ping=1"] * 2
     assert world.now_s == 60.0
 
 
 def test_who_wants_to_see_progress_looks_first_and_is_answered_at_every_change() -> None:
     world = World(QUEUED, pushes=[(1.0, RUNNING), (2.0, COMPLETED)], line_at=never, holds=True)
     run(world, Push.IF_OFFERED, wants_progress=True)
-    assert world.wishes() == [None, f"wait={HOLD_S}", f"wait={HOLD_S}"]
+    assert world.wishes() == [None, f"wait={HOLD_S}; ping=1", f"wait={HOLD_S}; ping=1"]
     assert (world.told(), world.now_s) == ([1, 2, 3], 2.0)
 
 
@@ -191,7 +191,7 @@ def test_answers_are_not_held_beyond_the_deadline() -> None:
     world = World(RUNNING, line_at=never, holds=True)
     with pytest.raises(WaitTimeoutError):
         run(world, Push.IF_OFFERED, timeout_s=70)
-    assert world.wishes() == [f"wait={HOLD_S}; until=done", f"wait={70 - HOLD_S}; until=done", None]
+    assert world.wishes() == [*(f"wait={each}; until=done; ping=1" for each in (HOLD_S, 70 - HOLD_S)), None]
     assert world.now_s == 70
 
 

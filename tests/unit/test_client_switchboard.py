@@ -39,20 +39,20 @@ def test_whatever_is_heard_is_a_sign_of_life() -> None:
         board.hear([b"pong", b""], second + 0.01)
 
 
-def test_a_line_that_should_have_answered_is_doubted_once_and_then_lost() -> None:
+def test_a_line_that_should_have_answered_is_doubted_each_time_that_it_should_have_and_then_lost() -> None:
     board = Switchboard(0.0)
     mailbox = told(board, "a", 0.0)
-    for at_s in (PING_S, DOUBTED_AFTER * PING_S, DOUBTED_AFTER * PING_S + 0.1):
+    for at_s in (PING_S, DOUBTED_AFTER * PING_S, DOUBTED_AFTER * PING_S + 0.1, DOUBTED_AFTER * PING_S + 1.0):
         _, patience_s = board.check_health(at_s)
         assert patience_s > 0
-    assert mailbox.news == [Signal.UP, Signal.QUIET]
+    assert mailbox.news == [Signal.UP, Signal.QUIET, Signal.QUIET]
     with pytest.raises(TimeoutError):
         board.check_health(LOST_AFTER * PING_S)
 
 
-def test_who_is_not_yet_subscribed_is_told_of_no_doubt() -> None:
+def test_who_is_not_yet_subscribed_is_told_of_a_doubt_too() -> None:
     board, waiting = Switchboard(0.0), Mailbox("b")
     listening = told(board, "a", 0.0)
     board.admit(waiting)
     board.check_health(DOUBTED_AFTER * PING_S)
-    assert (listening.news, waiting.news) == ([Signal.UP, Signal.QUIET], [])
+    assert (listening.news, waiting.news) == ([Signal.UP, Signal.QUIET], [Signal.QUIET])
