@@ -20,7 +20,7 @@ from lines import close_all
 from proxy import Proxy
 from schedules import Kind, Schedule, schedule
 from service import Service, eventually
-from stage import OUTPUT, RETURN_S, SLACK_S, Route, Works
+from stage import OUTPUT, RETURN_S, Route, Works
 
 from client import AsyncTranslationClient, TranslationClient
 from contract.job import Failure
@@ -40,6 +40,7 @@ SCHEDULES: Final = 200
 BLOCKING: Final = 8
 """Every eighth wait is one of the blocking client."""
 HANGS_S: Final = 45.0
+TICK_S: Final = 0.02
 FAILURE: Final = Failure(code="no_speech", message="nobody speaks", stage="transcribe", retryable=False)
 
 
@@ -61,14 +62,23 @@ class Played:
     def delay_s(self) -> float:
         return self.knew_s - max(self.ended_s, self.began_s + self.plan.clear_s)
 
-    @property
-    def bound_s(self) -> float:
-        """The bar."""
-        return RETURN_S + SLACK_S
-
     def options(self) -> dict[str, Any]:
         options = self.route.options() | {"roads": self.plan.roads}
         return options if self.plan.request_s is None else options | {"request_timeout": self.plan.request_s}
+
+
+@dataclass(slots=True)
+class Lag:
+    """How late an event loop is: what a wait may be late, too, without having done anything wrong."""
+
+    worst_s: float = 0.0
+
+    async def watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + TICK_S
+            await asyncio.sleep(TICK_S)
+            self.worst_s = max(self.worst_s, loop.time() - due_s)
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +91,9 @@ def service() -> Iterator[Service]:
 
 def test_whatever_happens_to_its_lines_a_wait_knows_the_right_end_in_time(service: Service) -> None:
     works = Works(service)
-    all_played = asyncio.run(play_all(service, works, [schedule(seed) for seed in seeds()]))
-    late = [each for each in all_played if each.delay_s > each.bound_s]
-    assert not late, "\n".join(f"{each.delay_s:.2f} s, bound {each.bound_s:.2f} s: {each.plan}" for each in late)
+    all_played, lag_s = asyncio.run(play_all(service, works, [schedule(seed) for seed in seeds()]))
+    late = [each for each in all_played if each.delay_s > RETURN_S + lag_s]
+    assert not late, "\n".join(f"{each.delay_s:.2f} s (lag {lag_s:.2f} s): {each.plan}" for each in late)
     for each in all_played:
         assert each.done == works.read(each.run.job.job_id), each.plan
         assert each.done.state is each.plan.end, each.plan
@@ -92,7 +102,8 @@ def test_whatever_happens_to_its_lines_a_wait_knows_the_right_end_in_time(servic
         assert each.told[-1] == each.done, each.plan
     delays = sorted(each.delay_s for each in all_played)
     in_time = sum(delay_s <= RETURN_S for delay_s in delays)
-    _log.info("%d of %d knew within %g s; the last one after %.1f s", in_time, len(delays), RETURN_S, delays[-1])
+    words = "%d of %d knew within %g s; the last one after %.1f s, on a machine that was late by %.2f s"
+    _log.info(words, in_time, len(delays), RETURN_S, delays[-1], lag_s)
 
 
 def seeds() -> range:
@@ -100,7 +111,9 @@ def seeds() -> range:
     return range(int(first), int(last or first) + 1)
 
 
-async def play_all(service: Service, works: Works, plans: list[Schedule]) -> list[Played]:
+async def play_all(service: Service, works: Works, plans: list[Schedule]) -> tuple[list[Played], float]:
+    """Play them; return by how many seconds this process, which has both clients and lines, was late at worst, too."""
+    lag = Lag()
     lines: list[Proxy] = []
     with ThreadPoolExecutor(len(plans) + 1) as pool:
         asyncio.get_running_loop().set_default_executor(pool)
@@ -117,13 +130,15 @@ async def play_all(service: Service, works: Works, plans: list[Schedule]) -> lis
                     each.began_s = asyncio.get_running_loop().time()
                     group.create_task(break_lines(each))
                 group.create_task(asyncio.to_thread(work, all_played))
+                watching = group.create_task(lag.watch())
                 await asyncio.gather(*waiting)
+                watching.cancel()
         except TimeoutError:
             hung = [each.plan for each in all_played if each.done is None]
             raise AssertionError(f"{len(hung)} hang:\n" + "\n".join(map(str, hung))) from None
         finally:
             await close_all(lines)
-    return all_played
+    return all_played, lag.worst_s
 
 
 def begin_route(service: Service, plan: Schedule) -> Route:
