@@ -9,6 +9,7 @@ LEAST_QUIET_S: Final = 1.0
 QUIET_FACTOR: Final = 4.0
 """A look of which nothing has come for so many times as long as the last one took, and for that second at least, is
 given up and asked anew: its connection may have been cut without a word. The next one has twice as long."""
+MOST_DOUBLINGS: Final = 10
 
 
 @dataclass(slots=True)
@@ -17,16 +18,14 @@ class Quiet:
 
     most_s: float
     took_s: float = 0.0  # by the last look that was not held
-    factor: float = 1.0
+    silences: int = 0  # in a row
 
     @property
     def within_s(self) -> float:
-        """For how many seconds the next look may be silent: who is slow is asked ever more seldom, and answers."""
-        return min(self.most_s, self.factor * max(LEAST_QUIET_S, QUIET_FACTOR * self.took_s))
+        """For how many seconds the next look may be silent: who is slow is asked ever more patiently, and answers."""
+        patience_s = max(LEAST_QUIET_S, QUIET_FACTOR * self.took_s)
+        return min(self.most_s, patience_s * 2.0 ** min(self.silences, MOST_DOUBLINGS))
 
     def note(self, answer: Answer[Any]) -> None:
         """Take note of how one went."""
-        if not answer.is_silent:
-            self.factor = 1.0
-        elif self.within_s < self.most_s:
-            self.factor *= 2.0
+        self.silences = self.silences + 1 if answer.is_silent else 0

@@ -215,10 +215,11 @@ class Watch(ABC, Generic[T]):
             yield from self._take(reply)
         if reply.line is Line.DOWN:
             self._ladder.is_lost(self._now_s)
-            self._due_s = self._next_look_s()
+            self._due_s = min(self._due_s, self._next_look_s())
             return
         if reply.line is Line.QUIET:
-            self._due_s = self._now_s  # a message may have been lost with it; if not, it may speak again
+            if not self._may_knock:  # else it is due already
+                self._due_s = self._now_s  # a message may have been lost with it; if not, it may speak again
             self._must_read_all()
             return
         if not self._trouble:
@@ -236,15 +237,18 @@ class Watch(ABC, Generic[T]):
             self._polls += 1
             pause_s = self._poll_pause_s(self._chance())
         # who has said nothing for a while has used that much of the pause
-        began_s = self._asked_s if self._trouble else self._now_s
+        began_s = self._asked_s if self._quiet.silences else self._now_s
         due_s = max(began_s + pause_s, self._now_s, self._floor_s)
         # what would come just before the deadline comes at it
         return due_s if due_s < self._deadline_s - NEAR_S else math.inf
 
     def _poll_pause_s(self, chance: float) -> float:
-        pause_s = POLLS.pause_s(self._polls, chance)
-        if self._trouble:  # which says more than when the job should end
-            return min(pause_s, KNOCK_S * (1 + chance / 2)) if self._may_knock else pause_s
+        if self._may_knock:  # or somebody has just done so, and it is said when it may be done again
+            return KNOCK_S * (1 + chance / 2) if self._floor_s <= self._now_s else 0.0
+        # the first silence speaks of one connection alone, so it is not to be paid for by who has polled for long
+        pause_s = POLLS.pause_s(self._quiet.silences or self._polls, chance)
+        if self._trouble:
+            return pause_s  # it says more than when the job should end
         by_eta_s = self._schedule.pause_s(self._now_s, self._polls, chance)
         # where a line was lost, its last message may have been lost with it
         may_come_back = self._ladder.next_try_s() < math.inf

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -56,12 +56,13 @@ class Wire:
         """Return the answer at once where the service has just been found away, unless the step insists.
 
         Once that is `AWAY_S` ago one may knock, and the others wait for what it finds: also if all come at one moment.
+        The answer says when that is.
         """
         (until_s, reason), now_s = self._away, self._clock()
         if step.insist or not reason:
             return None
         if now_s < until_s:
-            return answers.unreachable(step.request, self._url, reason)
+            return replace(answers.unreachable(step.request, self._url, reason), retry_after_s=until_s - now_s)
         self._away = (now_s + AWAY_S, reason)
         return None
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 AWAY: Answer[Any] = Answer(error=ServiceUnavailableError("away"), is_passing=True)
+GONE: Answer[Any] = Answer(error=ServiceUnavailableError("gone"), is_passing=True, is_away=True)
+SILENT: Answer[Any] = Answer(error=ServiceUnavailableError("silent"), is_passing=True, is_away=True, is_silent=True)
 TRIED: dict[Line, Answer[Any]] = {
     Line.UP: Answer(),
     Line.BEHIND: Answer(),
@@ -55,7 +57,7 @@ class World:
     `answers` are given in turn, the last one for ever. `pushes` are (time, news); news None is the loss of the line.
     `line_at` says how Redis is at a time when somebody subscribes, `events_at` how the service's events are. At the
     times of `quiet` the line should have said something. With `holds` the service holds answers that are to be held
-    until a push; any other takes `took_s`.
+    until a push; any other takes `took_s`, and is given up by whoever has not so much patience, as is each SILENT one.
     """
 
     def __init__(
@@ -95,6 +97,9 @@ class World:
         wish = step.request.headers.get("Prefer", "")
         if wish and self.holds:
             return self._hold(int(wish.partition("=")[2].partition(";")[0]), until_done="until=done" in wish)
+        if self.took_s > step.quiet_s or self.answers[0] is SILENT:
+            self.now_s += min(step.quiet_s, step.within_s)
+            return Reply(at_s=self.now_s, answer=self.answers.pop(0) if self.answers[0] is SILENT else SILENT)
         self.now_s += min(self.took_s, step.within_s)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return Reply(at_s=self.now_s, answer=answer)

@@ -87,6 +87,10 @@ class Chaos:
     def _answer(self, step: Send[Any]) -> Reply:
         pause_s, seen_s = self.dice.choice([0.0, 0.0, 2.0, 70.0]), self.now_s
         self.now_s += self.dice.choice([0.0, min(0.01, step.within_s), step.within_s])
+        if self.is_bad() and self.dice.random() < 0.5:
+            self.now_s = seen_s + min(step.quiet_s, step.within_s)
+            error = ServiceUnavailableError("silent")
+            return Reply(at_s=self.now_s, answer=Answer(error=error, is_passing=True, is_away=True, is_silent=True))
         if self.is_bad():
             trouble: Answer[Any] = Answer(error=self.dice.choice(TROUBLES), is_passing=True, retry_after_s=pause_s)
             return Reply(at_s=self.now_s, answer=trouble)

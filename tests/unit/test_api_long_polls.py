@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from given import a_job
 from listening import listening
 from news import OUTPUT, held, start, submit
+from redis import ConnectionError  # noqa: A004 - what Redis being away is
 from service import eventually
 
-from api.waits import hold
+from api.waits import hold, outcome, spoken
+from contract.errors import JobNotFoundError
 from store.hub import Signal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import redis
     from flask.testing import FlaskClient
 
+    from contract.job import Job
     from store.hub import Hub
     from store.runs import RunStore
+
+JOB = a_job("j")
 
 
 def test_a_long_poll_is_answered_with_the_first_news(
@@ -62,7 +70,7 @@ class Silence:
 def test_who_waits_in_vain_is_told_the_job_as_it_is_when_his_patience_is_over() -> None:
     silence, known = Silence(), a_job()
     later = replace(known, position=7)
-    assert hold(silence, known, lambda: later, lambda _: False, 20.0, clock=silence) is later
+    assert outcome(hold(silence, known, lambda: later, lambda _: False, 20.0, clock=silence)) is later
     assert silence.now_s == 20
 
 
@@ -91,6 +99,66 @@ def test_a_long_poll_is_answered_at_once_if_there_is_something_to_say(web: Flask
     assert time.monotonic() - began_s < 5
 
 
+def test_a_held_answer_with_pings_begins_at_once_and_ends_with_the_job(
+    web: FlaskClient, hub: Hub, connection: redis.Redis, runs: RunStore
+) -> None:
+    submit(web)
+    with listening(connection, hub):
+        run = start(runs)
+        answer = held(web, "wait=60; until=done; ping=1")
+        assert answer.headers["Preference-Applied"] == "wait=60; until=done; ping=1"
+        assert answer.headers["X-Accel-Buffering"] == "no"
+        parts = iter(answer.response)
+        assert next(parts) == b" "
+        run.advance("voice", 0.5)
+        run.complete(OUTPUT)
+        rest = b"".join(parts)
+    assert json.loads(rest)["state"] == "completed"
+    answer.close()
+    assert hub.waiting == 0
+
+
+def test_what_can_be_said_at_once_needs_no_ping(web: FlaskClient, runs: RunStore) -> None:
+    submit(web)
+    start(runs).complete(OUTPUT)
+    answer = held(web, "wait=60; until=done; ping=1", If_None_Match='"3"')
+    assert (answer.status_code, answer.data) == (304, b"")
+    assert held(web, "wait=60; ping=1", If_None_Match='"1"').headers["ETag"] == '"3"'
+
+
+def test_whoever_leaves_a_held_answer_is_waited_for_no_more(web: FlaskClient, hub: Hub) -> None:
+    submit(web)
+    answer = held(web, "wait=60; ping=1")
+    assert hub.waiting == 1
+    answer.close()
+    assert hub.waiting == 0
+
+
+def held_for(waiter: Silence, read: Any, within_s: float, ping_s: float) -> Iterator[bytes]:
+    turns = hold(waiter, JOB, read, lambda told: told.done, within_s, ping_s=ping_s, clock=waiter)
+    return spoken(turns, lambda job: f"{job.job_id} at {waiter.now_s:g}".encode())
+
+
+def test_pings_come_at_their_pace_whatever_else_is_heard_and_the_job_is_read_at_the_end_alone() -> None:
+    reads: list[float] = []
+    waiter = Silence()
+
+    def read() -> Job:
+        reads.append(waiter.now_s)
+        return JOB
+
+    assert list(held_for(waiter, read, 5.0, 2.0)) == [b" ", b" ", b" ", b"j at 5"]
+    assert reads == [5.0]
+
+
+@pytest.mark.parametrize("error", [ConnectionError("away"), JobNotFoundError("forgotten")])
+def test_a_job_that_cannot_be_read_at_the_end_is_not_told(error: Exception) -> None:
+    def read() -> Job:
+        raise error
+
+    assert b"".join(held_for(Silence(), read, 5.0, 2.0)).strip() == b""
+
+
 @pytest.mark.parametrize(
     ("prefer", "applied"),
     [
@@ -101,6 +169,11 @@ def test_a_long_poll_is_answered_at_once_if_there_is_something_to_say(web: Flask
         *((each, "wait=60") for each in ("wait=60", "WAIT = 060", 'wait="61"', "wait=" + "9" * 5000, "a, wait=60")),
         *((each, "wait=60; until=done") for each in ('wait=60;until="done"', "wait=60; x; Until=DONE")),
         ("wait=60; until=running", "wait=60"),
+        *((f"wait=60; ping={each}", "wait=60") for each in ("0", "x", "-1", "1.5", "")),
+        *(
+            (f"wait=60; ping={each}", f"wait=60; ping={applied}")
+            for each, applied in (("7", 7), ('"007"', 7), ("99", 60))
+        ),
         ("wait=60, wait=x", "wait=60"),
     ],
 )

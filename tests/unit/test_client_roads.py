@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from worlds import AWAY, COMPLETED, QUEUED, RUNNING, World, job, run
+from worlds import AWAY, COMPLETED, GONE, QUEUED, RUNNING, SILENT, World, job, run
 
 from client.driver import drive, finish
 from client.http import Answer
 from client.ladder import Road
 from client.patience import Push
+from client.quiet import LEAST_QUIET_S
 from client.steps import Line, Listen, Pause, Send, Warn
 from client.waiting import HOLD_S, LEAST_WARN_S, WARN_FACTOR, Terms, wait
 from client.watch import GRACE_S, MOST_LEAD_S, SNAPSHOT_S
 from contract.errors import WaitTimeoutError
 from contract.job import Eta, Job
 from contract.states import State
+
+HELD = f"wait={HOLD_S}; until=done; ping=1"
 
 
 def never(_: float) -> Line:
@@ -134,7 +138,7 @@ def test_a_job_of_a_minute_costs_two_held_answers_and_no_snapshot() -> None:
     world = World(RUNNING, pushes=[(10.0, RUNNING), (60.0, COMPLETED)], line_at=never, holds=True)
     assert run(world, Push.IF_OFFERED) == COMPLETED
     assert world.times(Send) == [0, HOLD_S]
-    assert world.wishes() == [f"wait={HOLD_S}; until=done; ping=1"] * 2
+    assert world.wishes() == [HELD] * 2
     assert world.now_s == 60.0
 
 
@@ -143,6 +147,26 @@ def test_who_wants_to_see_progress_looks_first_and_is_answered_at_every_change()
     run(world, Push.IF_OFFERED, wants_progress=True)
     assert world.wishes() == [None, f"wait={HOLD_S}; ping=1", f"wait={HOLD_S}; ping=1"]
     assert (world.told(), world.now_s) == ([1, 2, 3], 2.0)
+
+
+def test_a_held_answer_that_falls_silent_is_followed_by_a_look_and_by_one_that_is_held_again() -> None:
+    world = World(SILENT, RUNNING, Answer(value=COMPLETED, hold_s=55.0), line_at=never)
+    assert run(world, Push.IF_OFFERED) == COMPLETED
+    assert world.wishes() == [HELD, None, HELD]
+    assert world.now_s == LEAST_QUIET_S
+
+
+def test_where_no_pings_come_through_answers_are_held_without() -> None:
+    world = World(SILENT, RUNNING, SILENT, RUNNING, Answer(value=COMPLETED, hold_s=55.0), line_at=never)
+    assert run(world, Push.IF_OFFERED) == COMPLETED
+    assert world.wishes() == [HELD, None, HELD, None, HELD.removesuffix("; ping=1")]
+
+
+def test_a_held_answer_that_cannot_be_had_is_knocked_for_about_once_a_second() -> None:
+    world = World(*[GONE] * 20, COMPLETED, line_at=never)
+    run(world, Push.IF_OFFERED, roads=(Road.LONG_POLL,))
+    gaps = [after - before for before, after in pairwise(world.times(Send))]
+    assert all(1.0 <= gap <= 1.5 for gap in gaps)
 
 
 def test_where_answers_are_not_held_the_job_is_polled_for_and_the_wish_not_repeated() -> None:
@@ -160,10 +184,10 @@ def test_an_answer_that_should_be_held_and_was_cut_short_is_not_asked_for_again_
 
 
 def test_a_service_that_holds_for_less_than_it_was_asked_to_is_asked_again_at_once() -> None:
-    held: Answer[Any] = Answer(value=RUNNING, hold_s=3.0)
-    world = World(held, held, held, COMPLETED, line_at=never, took_s=3.0)
+    held: Answer[Any] = Answer(value=RUNNING, hold_s=0.9)
+    world = World(held, held, held, COMPLETED, line_at=never, took_s=0.9)
     run(world, Push.IF_OFFERED)
-    assert world.times(Send) == [0.0, 3.0, 6.0, 9.0]
+    assert world.times(Send) == pytest.approx([0.0, 0.9, 1.8, 2.7])
 
 
 def test_who_finds_no_room_among_the_held_looks_plainly_once_and_then_tries_again() -> None:
@@ -222,10 +246,10 @@ def test_the_last_look_begins_as_long_before_the_deadline_as_the_one_before_took
 
 
 def test_a_last_look_that_is_answered_early_is_no_reason_to_give_up_early() -> None:
-    world = World(RUNNING, took_s=3.0, pushes=[(9.9, COMPLETED)])
+    world = World(RUNNING, took_s=1.0, pushes=[(9.9, COMPLETED)])
 
     def perform(step: Any) -> Any:
-        world.took_s = 3.0 if world.now_s < 5 else 0.0
+        world.took_s = 1.0 if world.now_s < 5 else 0.0
         return world(step)
 
     done = finish(drive(wait(Terms(job_id="j1", push=Push.ALWAYS, timeout_s=10), 0.0, lambda: 0.5), perform), None)
