@@ -12,6 +12,7 @@ import pytest
 from service import eventually
 
 from client import ClientClosedError, ServiceUnavailableError, WaitTimeoutError
+from client.wire import KEPT_S
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -27,9 +28,19 @@ def test_all_requests_of_a_thread_go_over_one_connection(face: Face, service: Pl
         for _ in range(3):
             client.get_status("j1")
         with pytest.raises(WaitTimeoutError):
-            client.poll_status("j1", timeout=1.5)
+            client.poll_status("j1", timeout=0.9 * KEPT_S)
     assert service.asked("/jobs/j1") >= 5
     assert len(service.connected) == 1
+
+
+def test_a_connection_that_nobody_has_used_for_long_is_not_used_again(face: Face, service: PlayedService) -> None:
+    service.add()
+    with face.connect(service.url) as client:
+        client.get_status("j1")
+        old_s = time.monotonic() + 1.1 * KEPT_S
+        eventually(lambda: time.monotonic() >= old_s)
+        client.get_status("j1")
+    assert len(service.connected) == 2
 
 
 def test_a_request_that_hangs_is_given_up_in_time(
