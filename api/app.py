@@ -9,6 +9,7 @@ import flask
 import redis
 import structlog
 
+from store.clients import Clients
 from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
@@ -18,7 +19,10 @@ from store.sweep import Sweep
 
 from . import logs, problems, tracing
 from .batch import BatchRoutes
+from .caller import Doorkeeper
+from .clients import ClientRoutes
 from .jobs import JobRoutes
+from .keeper import Keeper
 from .listener import Listener
 from .news import NewsRoutes
 from .service import ServiceRoutes
@@ -29,6 +33,8 @@ from .sweeper import Sweeper
 
 HUB: Final = "dubq.hub"
 """Where the application keeps its hub among its extensions."""
+DOORKEEPER: Final = "dubq.doorkeeper"
+"""Where it keeps who lets requests in."""
 
 
 def create_app(
@@ -51,13 +57,17 @@ def create_app(
         app.json.ensure_ascii = app.json.sort_keys = False
     tracing.mount(app)
     problems.mount(app)
+    clients = Clients(connection, clock)
+    doorkeeper = Doorkeeper(settings, clients)
+    doorkeeper.mount(app)
     store = JobStore(Ledger(connection, settings.store, clock))
     JobRoutes(store, clock, hub, ping_s=ping_s).mount(app)
     BatchRoutes(store, clock).mount(app)
     NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)
-    ServiceRoutes(settings, connection).mount(app)
-    app.extensions[HUB] = hub
+    ClientRoutes(clients, clock).mount(app)
+    ServiceRoutes(settings, connection, clients).mount(app)
+    app.extensions[HUB], app.extensions[DOORKEEPER] = hub, doorkeeper
     return app
 
 
@@ -68,11 +78,13 @@ def from_env() -> flask.Flask:
     """
     settings = ApiSettings.from_env(os.environ)
     logs.configure(settings.log_level, settings.log_format)
-    if not settings.is_local:
+    if settings.is_behind_loopback and not settings.auth:
         structlog.get_logger().warning("open_to_the_network", bind=settings.bind, auth="off")
     connection = connect(settings.store.redis_url)
     ledger = Ledger(connection, settings.store)
     Sweeper(Sweep(ledger)).start()
+    Keeper(settings, Clients(connection)).start()
     hub = Hub()
-    Listener(connection, hub).start()
-    return create_app(settings, connection, hub=hub)
+    app = create_app(settings, connection, hub=hub)
+    Listener(connection, hub, forget=app.extensions[DOORKEEPER].forget).start()
+    return app

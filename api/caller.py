@@ -1,6 +1,121 @@
-"""Who is asking. Tenants come later; until then every caller is the same one."""
+"""Who is asking: known before any route is entered, and nobody who is not known enters one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hmac import compare_digest
+from time import monotonic
+from typing import Final
+
+import flask
+import structlog
+
+from contract.errors import AuthenticationError, ForbiddenError, TokenInUrlError
+from contract.ids import DEFAULT_CLIENT, is_client_id
+from store.clients import Clients
+from store.credentials import sha256
+
+from .settings import ApiSettings
+
+OPEN: Final = frozenset({"/healthz", "/readyz"})
+"""What is asked by those who have no token: probes."""
+ACTING_FOR: Final = "X-Client-Id"
+"""The header by which the admin says on whose behalf it acts."""
+KNOWN_FOR_S: Final = 1.0
+"""So long a process relies on what it has read of a token, unless it is told before that one has ended."""
+MOST_KNOWN: Final = 10_000
+_IN_URL: Final = frozenset({"token", "access_token", "api_key", "apikey", "x-api-key", "authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf the current request is made; the admin may act for anybody, and see to clients."""
+
+    client_id: str
+    is_admin: bool = False
+
+
+def caller() -> Caller:
+    """Return who makes the current request."""
+    found: Caller = flask.g.caller
+    return found
 
 
 def client_id() -> str:
     """Return the tenant on whose behalf the current request is made."""
-    return "default"
+    return caller().client_id
+
+
+def admin_only() -> None:
+    """Raise ForbiddenError unless the admin makes the current request."""
+    if not caller().is_admin:
+        raise ForbiddenError("only the admin's token opens this")
+
+
+class Doorkeeper:
+    """Lets requests in by their tokens. `clock` is monotonic, in seconds."""
+
+    def __init__(self, settings: ApiSettings, clients: Clients, clock: Callable[[], float] = monotonic) -> None:
+        self._settings, self._clients, self._clock = settings, clients, clock
+        self._known: dict[str, tuple[Caller, float]] = {}
+
+    def mount(self, app: flask.Flask) -> None:
+        """Have every request of `app` looked at before its route is entered."""
+        app.before_request(self._let_in)
+
+    def forget(self) -> None:
+        """Rely on nothing that was read before."""
+        self._known = {}
+
+    def _let_in(self) -> None:
+        """Note who is asking. Raises AuthenticationError, TokenInUrlError or ForbiddenError."""
+        if flask.request.path in OPEN:
+            return
+        flask.g.caller = _acting(self._bearer() if self._settings.auth else Caller(DEFAULT_CLIENT, is_admin=True))
+        structlog.contextvars.bind_contextvars(client_id=flask.g.caller.client_id)
+
+    def _bearer(self) -> Caller:
+        """Return whom the request's token stands for."""
+        if not _IN_URL.isdisjoint(name.lower() for name in flask.request.args):
+            raise TokenInUrlError
+        token = _token()
+        known, until_s = self._known.get(token, (None, 0.0))
+        if known and self._clock() < until_s:
+            return known
+        found = self._look_up(token)
+        if len(self._known) >= MOST_KNOWN:
+            self.forget()
+        self._known[token] = found, self._clock() + KNOWN_FOR_S
+        return found
+
+    def _look_up(self, token: str) -> Caller:
+        given = self._settings.admin_token
+        if given and compare_digest(sha256(given), sha256(token)):
+            return Caller(DEFAULT_CLIENT, is_admin=True)
+        owner = self._clients.owner_of(token)
+        if owner:
+            return Caller(owner)
+        if not given and self._clients.is_admin(token):
+            return Caller(DEFAULT_CLIENT, is_admin=True)
+        raise AuthenticationError("this token is none, or none any more")
+
+
+def _token() -> str:
+    """Return the token that the request shows. Raises AuthenticationError."""
+    scheme, _, bearer = flask.request.headers.get("Authorization", "").partition(" ")
+    shown = {bearer.strip()} if scheme.lower() == "bearer" else set()
+    shown |= {flask.request.headers.get("X-Api-Key", "").strip()}
+    shown -= {""}
+    if len(shown) != 1:
+        reason = "two different tokens were sent" if shown else "send it as `Authorization: Bearer …` or `X-Api-Key: …`"
+        raise AuthenticationError(f"{AuthenticationError.title}: {reason}")
+    return shown.pop()
+
+
+def _acting(who: Caller) -> Caller:
+    """Return who asks on whose behalf. Raises ForbiddenError for whoever is not the admin and names another."""
+    named = flask.request.headers.get(ACTING_FOR)
+    if named is None or named == who.client_id:
+        return who
+    if not (who.is_admin and is_client_id(named)):
+        raise ForbiddenError(f"{ACTING_FOR} is for the admin, and names a client")
+    return Caller(named, is_admin=True)

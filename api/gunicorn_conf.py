@@ -6,6 +6,7 @@ gunicorn executes this file once, in its first process; so it is where that proc
 import os
 import resource
 import sys
+from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it has no stubs
 from gunicorn.http import message  # type: ignore[import-untyped]
@@ -13,7 +14,7 @@ from gunicorn.http import message  # type: ignore[import-untyped]
 from contract.errors import SettingsError
 
 from . import logs
-from .settings import ApiSettings
+from .settings import NOT_ALONE, ApiSettings
 
 try:
     _settings = ApiSettings.from_env(os.environ)
@@ -57,3 +58,17 @@ preload_app = False
 # A thousand ids in one GET are 65 kB. gunicorn allows 8 kB or anything at all: raise what it calls the most.
 message.MAX_REQUEST_LINE = 1024 * 1024
 limit_request_line = message.MAX_REQUEST_LINE
+
+
+def when_ready(server: Any) -> None:
+    """Refuse to go on at an address that the settings do not allow, wherever that came from: an option, a socket."""
+    address = next((each for each in map(_address, server.LISTENERS) if not _settings.may_listen_at(each)), None)
+    if address:
+        sys.stderr.write(f"dubq api: listening on {address}: {NOT_ALONE}\n")
+        sys.exit(2)
+
+
+def _address(listener: Any) -> str:
+    """Return where a socket listens, as the settings write it."""
+    found = listener.sock.getsockname()
+    return f"{found[0]}:{found[1]}" if isinstance(found, tuple) else f"unix:{found}"

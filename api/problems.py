@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from contract.errors import (
+    AuthenticationError,
     BodyTooLargeError,
     DubqError,
     FieldProblem,
@@ -54,6 +55,7 @@ _LANGUAGE: Final = "has to be a language tag, such as es or pt-BR"
 _FORMS: Final = {
     "source_language": _LANGUAGE,
     "target_language": _LANGUAGE,
+    "client_id": "has to be 1 to 32 of a-z 0-9 -, and may not begin with -",
     "job_id": "has to be 1 to 64 of A-Z a-z 0-9 _ -",
     "error_code": "has to be 1 to 64 of a-z 0-9 _",
 }
@@ -76,6 +78,8 @@ def problem(error: DubqError, /, **more: Any) -> flask.Response:
     response = flask.Response(
         flask.json.dumps(document), status=document["status"], content_type="application/problem+json"
     )
+    if isinstance(error, AuthenticationError):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="dubq"'
     if error.retryable:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

@@ -101,6 +101,14 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
+    @classmethod
+    def parse(cls, body: dict[str, Any], most_errors: int = MAX_ERRORS) -> Self:
+        """Check a body. Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most."""
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            raise invalid_body(error, most_errors) from None
+
     @model_validator(mode="before")
     @classmethod
     def _without_a_flood(cls, fields: Any) -> Any:
@@ -135,14 +143,6 @@ class Submission(Strict):
     job_id: JobId | None = None
     max_attempts: int = Field(3, ge=1, le=10)
     simulate: Simulate | None = None
-
-    @classmethod
-    def parse(cls, body: dict[str, Any], most_errors: int = MAX_ERRORS) -> Self:
-        """Check a body. Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most."""
-        try:
-            return cls.model_validate(body)
-        except ValidationError as error:
-            raise invalid_body(error, most_errors) from None
 
     @property
     def fingerprint(self) -> str:

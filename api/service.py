@@ -5,9 +5,11 @@ import redis
 
 from contract.errors import ServiceUnavailableError
 from store import keys
+from store.clients import Clients
+from store.redis_users import url_of
 from store.workers import count_workers
 
-from .caller import client_id
+from .caller import caller
 from .incoming import MAX_WAIT_S
 from .outgoing import answer
 from .problems import problem
@@ -17,8 +19,8 @@ from .settings import ApiSettings
 class ServiceRoutes:
     """GET /healthz, /readyz and /connect."""
 
-    def __init__(self, settings: ApiSettings, connection: redis.Redis) -> None:
-        self._settings, self._redis = settings, connection
+    def __init__(self, settings: ApiSettings, connection: redis.Redis, clients: Clients) -> None:
+        self._settings, self._redis, self._clients = settings, connection, clients
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -42,6 +44,19 @@ class ServiceRoutes:
 
     def roads(self) -> flask.Response:
         """Say by which roads this caller can hear of its jobs, besides asking."""
-        caller, url = client_id(), self._settings.public_redis_url
-        road = {"url": url, "channel": keys.channel(caller, "*")} if url else None
-        return answer({"client_id": caller, "redis": road, "sse": True, "long_poll_s": MAX_WAIT_S})
+        client_id, url = caller().client_id, self._redis_url()
+        road = {"url": url, "channel": keys.channels(client_id)} if url else None
+        return answer({"client_id": client_id, "redis": road, "sse": True, "long_poll_s": MAX_WAIT_S})
+
+    def _redis_url(self) -> str | None:
+        """Return where the caller can subscribe; with tokens, where its own user may log in, which is sure to be there.
+
+        The password is the caller's token: no answer repeats that.
+        """
+        url, who = self._settings.public_redis_url, caller()
+        if url is None or not self._settings.auth:
+            return url
+        # the admin has no Redis user: whoever has its token looks after the service, and can subscribe as it does
+        if who.is_admin or not self._clients.make_redis_user(who.client_id):
+            return None
+        return url_of(who.client_id, url)

@@ -1,26 +1,40 @@
 """Everything the API process takes from its environment, read once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from contract.settings import Environment, number, one_of
-from store.settings import StoreSettings, parse_redis_url
+from store.settings import StoreSettings, parse_redis_url, without_login
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
 
 _NOBODY: Final = "none"
+NOT_ALONE: Final = (
+    "without tokens the service listens on loopback alone; DUBQ_AUTH=on asks for them, "
+    "DUBQ_BEHIND_LOOPBACK=yes says that only this machine can reach that address"
+)
+_ADMIN_TOKEN: Final = re.compile(r"[\x21-\x7e]{20,200}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
-    """`public_redis_url` is what clients are told to subscribe with; None: they are told of no Redis."""
+    """`public_redis_url` is what clients are told to subscribe with; None: they are told of no Redis.
+
+    Without `auth` whoever reaches the service may do everything, so it listens on loopback alone, unless
+    `is_behind_loopback`: something else sees to that. `admin_token` None: the service makes one.
+    """
 
     store: StoreSettings = field(default_factory=StoreSettings)
     bind: str = "127.0.0.1:5000"
     processes: int = 1
+    auth: bool = False
+    admin_token: str | None = field(default=None, repr=False)
+    is_behind_loopback: bool = False
     public_redis_url: str | None = None
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
@@ -31,24 +45,38 @@ class ApiSettings:
         """Read the settings. Raises SettingsError with everything that is wrong."""
         env = Environment(values)
         store = StoreSettings.from_env(env)
-        env.read("DUBQ_AUTH", "off", _auth)
+        auth = env.read("DUBQ_AUTH", "off", one_of("on", "off")) == "on"
+        shown = without_login(store.redis_url) if auth else without_secret(store.redis_url)
         settings = cls(
             store=store,
+            auth=auth,
+            admin_token=env.read("DUBQ_ADMIN_TOKEN", None, _admin_token, secret=True),
+            is_behind_loopback=env.read("DUBQ_BEHIND_LOOPBACK", "no", one_of("yes", "no")) == "yes",
             bind=env.read("DUBQ_BIND", "127.0.0.1:5000", _bind),
             processes=env.read("WEB_CONCURRENCY", 1, _processes),
-            public_redis_url=env.read(
-                "DUBQ_PUBLIC_REDIS_URL", without_secret(store.redis_url), _public_url, secret=True
-            ),
+            public_redis_url=env.read("DUBQ_PUBLIC_REDIS_URL", shown, _public_url, secret=True),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )
+        if not settings.may_listen_at(settings.bind):
+            env.refuse(f"DUBQ_BIND={settings.bind!r}: {NOT_ALONE}")
         env.check()
         return settings
 
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine can reach the service at its address."""
-        return self.bind.startswith(("unix:", "127.", "localhost:", "[::1]:"))
+    def may_listen_at(self, address: str) -> bool:
+        """Whether the service may be reached by whoever can reach an address."""
+        return self.auth or self.is_behind_loopback or is_loopback(address)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach an address: `host:port`, or `unix:/path`."""
+    host = address.rpartition(":")[0].strip("[]")
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # another name, or none: it may lead anywhere
+        return False
 
 
 def without_secret(redis_url: str) -> str | None:
@@ -61,10 +89,10 @@ def _public_url(text: str) -> str | None:
     return None if text.lower() == _NOBODY else parse_redis_url(text)
 
 
-def _auth(text: str) -> str:
-    if text.lower() != "off":
-        raise ValueError("has to be off: this version has no tenants yet, so keep the service on loopback")
-    return "off"
+def _admin_token(text: str) -> str:
+    if not _ADMIN_TOKEN.fullmatch(text):
+        raise ValueError("has to be 20 to 200 visible ASCII characters")
+    return text
 
 
 def _bind(text: str) -> str:

@@ -66,6 +66,13 @@ class NotJsonError(RequestError):
     title = "The body is not a JSON object"
 
 
+class TokenInUrlError(RequestError):
+    """A token was sent in the URL, where logs and histories keep it. It was not looked at; replace it."""
+
+    code = "token_in_url"
+    title = "A token does not belong into a URL: send it in the header Authorization"
+
+
 class AuthenticationError(RequestError):
     """No token, or one that the service does not know."""
 
@@ -88,6 +95,14 @@ class JobNotFoundError(RequestError):
     status = 404
     code = "job_not_found"
     title = "There is no such job"
+
+
+class ClientNotFoundError(RequestError):
+    """There is no such client: never made, or deleted."""
+
+    status = 404
+    code = "client_not_found"
+    title = "There is no such client"
 
 
 class RouteNotFoundError(RequestError):
@@ -126,6 +141,14 @@ class JobExistsError(RequestError):
     status = 409
     code = "job_exists"
     title = "This job_id or Idempotency-Key belongs to another submission"
+
+
+class ClientExistsError(RequestError):
+    """There is such a client already, or there are still jobs of a deleted one of that name."""
+
+    status = 409
+    code = "client_exists"
+    title = "This client_id is taken"
 
 
 class BodyTooLargeError(RequestError):

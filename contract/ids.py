@@ -1,15 +1,24 @@
-"""Job ids: what is a legal one, and how to make one whose order is the order of making."""
+"""Ids: what is a legal one, and how to make a job's so that their order is the order of making."""
 
 import re
 from typing import Final
 from uuid import UUID
 
 JOB_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+CLIENT_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""Nothing in it means anything in a channel's pattern, an ACL rule, a key or a URL."""
+DEFAULT_CLIENT: Final = "default"
+"""Whose jobs are those of a service that asks nobody for a token."""
 
 
 def is_job_id(text: str) -> bool:
     """Whether `text` may name a job."""
     return JOB_ID.fullmatch(text) is not None
+
+
+def is_client_id(text: str) -> bool:
+    """Whether `text` may name a client."""
+    return CLIENT_ID.fullmatch(text) is not None
 
 
 def uuid7(now_ms: int, random: bytes) -> UUID:

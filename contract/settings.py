@@ -31,6 +31,10 @@ class Environment:
             self._problems.append(f"{name}: {error}" if secret else f"{name}={text!r}: {error}")
             return default
 
+    def refuse(self, problem: str) -> None:
+        """Note that values which are good alone do not go together."""
+        self._problems.append(problem)
+
     def check(self) -> None:
         """Raise SettingsError if anything that was read is wrong."""
         if self._problems:

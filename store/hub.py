@@ -26,7 +26,7 @@ class Signal(Enum):
 
     SILENCE = "nothing came in time"
     LOOK = "something may have been missed: read again"
-    END = "this process is about to end"
+    END = "there will be no more: this process is about to end, or a token has"
 
 
 class Waiter:
@@ -124,6 +124,15 @@ class Hub:
             if not self._is_closed:
                 self._tell_all(Signal.LOOK)
 
+    def expel(self, client_id: str) -> None:
+        """Tell those who wait for a client's jobs that it is over: whoever may still come in comes back."""
+        of_client = keys.channel(client_id, "").encode()
+        with self._lock:
+            for key, there in self._waiters.items():
+                if key.startswith(of_client):
+                    for waiter in there:
+                        waiter.put(Signal.END)
+
     def close(self) -> None:
         """Tell everyone, and whoever joins from now on, that the process is about to end."""
         with self._lock:
@@ -146,14 +155,18 @@ def listen(
     hub: Hub,
     is_over: Callable[[], bool],
     *,
+    forget: Callable[[], object] = lambda: None,
     tick_s: float = TICK_S,
     clock: Callable[[], float] = monotonic,
 ) -> None:
     """Feed the hub from one subscription until `is_over`, which is asked every `tick_s` at least.
 
+    `forget` is called when a token has ended, and when that may have been missed.
+
     Raises redis.RedisError when the line breaks, also if it does so without a word.
     """
     with connection.pubsub() as line:  # type: ignore[no-untyped-call]  # redis has types for most of it only
+        line.subscribe(keys.EXPELLED)
         line.psubscribe(keys.EVERY_CHANNEL)
         heard_s, is_asked = clock(), False
         while not is_over():
@@ -161,7 +174,7 @@ def listen(
             silent_s = clock() - heard_s
             if message is not None:
                 heard_s, is_asked = clock(), False
-                _hear(hub, message)
+                _hear(hub, message, forget)
             elif silent_s > 2 * SILENCE_S:
                 raise redis.ConnectionError(f"the line was silent for {silent_s:.0f} s")
             elif silent_s > SILENCE_S and not is_asked:
@@ -169,11 +182,16 @@ def listen(
                 is_asked = True
 
 
-def _hear(hub: Hub, message: dict[str, Any]) -> None:
-    if message["type"] == "pmessage":
+def _hear(hub: Hub, message: dict[str, Any], forget: Callable[[], object]) -> None:
+    kind = message["type"]
+    if kind == "pmessage":
         hub.tell(message["channel"], message["data"])
-    elif message["type"] == "psubscribe":  # from here on nothing is missed; what was before may have been
+    elif kind == "psubscribe":  # from here on nothing is missed; what was before may have been
+        forget()
         hub.look()
+    elif kind == "message":
+        forget()
+        hub.expel(message["data"].decode())
 
 
 def _word(payload: bytes) -> News | Signal:

@@ -17,6 +17,16 @@ SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
 """Hash: when (ms) somebody has swept `last`, and `since` when there was no long gap between two sweeps."""
+CLIENTS: Final = "dubq:clients"
+"""Sorted set: client_id by the time (ms) it was made."""
+DELETED: Final = "dubq:clients:deleted"
+"""Set: client_id of a deleted client of whom there may still be jobs."""
+RETIRING: Final = "dubq:clients:retiring"
+"""Sorted set: client_id by the time (ms) that the next of its tokens ends."""
+ADMIN: Final = "dubq:admin"
+"""String: the SHA-256 of the admin's token, where the service has made one."""
+EXPELLED: Final = "dubq:expelled"
+"""Channel: a client_id of which a token has ended; every process lets go of all that it keeps open for that client."""
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
 
@@ -39,6 +49,21 @@ def feed(client_id: str) -> str:
 def channel(client_id: str, job_id: str) -> str:
     """Channel on which every change of one job is published."""
     return f"dubq:events:{client_id}:{job_id}"
+
+
+def channels(client_id: str) -> str:
+    """Pattern of all channels of one client: what its Redis user may subscribe to."""
+    return channel(client_id, "*")
+
+
+def client(client_id: str) -> str:
+    """String: what there is to know of a client, as JSON."""
+    return f"dubq:client:{client_id}"
+
+
+def token(sha256: str) -> str:
+    """String, until the token ends: the client_id that a token with this SHA-256 (in hex) stands for."""
+    return f"dubq:token:{sha256}"
 
 
 def ordinal(client_id: str) -> str:

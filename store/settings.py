@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from contract.settings import Environment, number
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 _SCHEMES: Final = ("redis", "rediss", "unix")
+_OF_LOGIN: Final = frozenset({"username", "password", "db"})
 _DATABASE: Final = re.compile(r"/?[0-9]*")
 
 
@@ -73,3 +74,12 @@ def parse_redis_url(text: str) -> str:
     if not good:
         raise ValueError("has to be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix:///path")
     return text
+
+
+def without_login(redis_url: str) -> str:
+    """Return where a Redis is, without anybody's login and without a database: news know of none."""
+    parts = urlsplit(redis_url)
+    options = [(name, value) for name, value in parse_qsl(parts.query) if name not in _OF_LOGIN]
+    path = parts.path if parts.scheme == "unix" else ""
+    query = f"?{urlencode(options)}" if options else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}{query}"

@@ -201,10 +201,27 @@ def test_a_sigterm_ends_every_process_with_status_0() -> None:
 
 
 def test_wrong_settings_are_all_named_and_nothing_is_started() -> None:
-    env = {"PYTHONPATH": str(ROOT), "DUBQ_REDIS_URL": "http://x", "DUBQ_AUTH": "on", "DUBQ_LOG_LEVEL": "loud"}
+    env = {"PYTHONPATH": str(ROOT), "DUBQ_REDIS_URL": "http://x", "DUBQ_AUTH": "maybe", "DUBQ_LOG_LEVEL": "loud"}
     words = ["gunicorn", "-c", "python:api.gunicorn_conf", "api.app:from_env()"]
     ended = subprocess.run([sys.executable, "-m", *words], env=env, capture_output=True, timeout=60, check=False)
     assert ended.returncode == 2
     for name in ("DUBQ_REDIS_URL", "DUBQ_AUTH", "DUBQ_LOG_LEVEL"):
         assert name.encode() in ended.stderr
     assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "auth", "status"),
+    [(("::", 5000, 0, 0), "off", 2), (("127.0.0.1", 5000), "off", 0), ("/run/s", "off", 0), (("::", 5000), "on", 0)],
+)
+def test_no_option_of_gunicorn_opens_a_service_without_tokens_to_others(
+    address: object, auth: str, status: int
+) -> None:
+    words = f"""
+import api.gunicorn_conf as conf
+from types import SimpleNamespace as Some
+conf.when_ready(Some(LISTENERS=[Some(sock=Some(getsockname=lambda: {address!r}))]))
+"""
+    env = {"PYTHONPATH": str(ROOT), "DUBQ_AUTH": auth}
+    ended = subprocess.run([sys.executable, "-c", words], env=env, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, b"loopback alone" in ended.stderr) == (status, status == 2), ended.stderr

@@ -24,7 +24,7 @@ def test_an_empty_environment_is_a_service_on_loopback() -> None:
 
 def test_everything_that_is_wrong_is_reported_at_once() -> None:
     values = {
-        "DUBQ_REDIS_URL": "http://x", "DUBQ_PUBLIC_REDIS_URL": "x", "DUBQ_AUTH": "on", "DUBQ_BIND": "5000",
+        "DUBQ_REDIS_URL": "http://x", "DUBQ_PUBLIC_REDIS_URL": "x", "DUBQ_AUTH": "maybe", "DUBQ_BIND": "5000",
         "WEB_CONCURRENCY": "1.5", "DUBQ_LOG_LEVEL": "loud", "DUBQ_LOG_FORMAT": "xml", "DUBQ_JOB_TTL_S": "nan",
     }  # fmt: skip
     with pytest.raises(SettingsError) as caught:
@@ -32,15 +32,50 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
     assert {re.split("[=:]", problem)[0] for problem in caught.value.problems} == values.keys()
 
 
-@pytest.mark.parametrize("bind", ["0.0.0.0:80", "[::1]:5000", "localhost:0", "unix:/run/dubq.sock"])
-def test_the_address_may_be_a_port_or_a_socket(bind: str) -> None:
+NEAR = ("127.0.0.1:5000", "127.9.9.9:1", "[::1]:5000", "localhost:0", "unix:/run/dubq.sock")
+FAR = ("0.0.0.0:80", "[::]:5000", ":5000", "example.com:80", "localhost.example.com:80", "192.168.0.1:80")
+
+
+@pytest.mark.parametrize("bind", NEAR)
+def test_without_tokens_the_service_listens_where_only_this_machine_can_reach_it(bind: str) -> None:
     assert ApiSettings.from_env({"DUBQ_BIND": bind}).bind == bind
 
 
-def test_the_service_knows_whether_others_than_this_machine_can_reach_it() -> None:
-    near = ("127.0.0.1:5000", "localhost:1", "[::1]:5000", "unix:/run/dubq.sock")
-    assert all(ApiSettings(bind=bind).is_local for bind in near)
-    assert not any(ApiSettings(bind=bind).is_local for bind in ("0.0.0.0:5000", "[::]:5000", "example.com:80"))
+@pytest.mark.parametrize("bind", FAR)
+def test_whoever_can_be_reached_from_elsewhere_asks_for_tokens_or_is_told_not_to(bind: str) -> None:
+    for env in ({}, {"DUBQ_AUTH": "off"}, {"DUBQ_BEHIND_LOOPBACK": "no"}):
+        with pytest.raises(SettingsError) as caught:
+            ApiSettings.from_env({"DUBQ_BIND": bind, **env})
+        assert caught.value.problems[0].startswith(f"DUBQ_BIND={bind!r}: without tokens")
+    assert ApiSettings.from_env({"DUBQ_BIND": bind, "DUBQ_AUTH": "on"}).auth
+    assert ApiSettings.from_env({"DUBQ_BIND": bind, "DUBQ_BEHIND_LOOPBACK": "yes"}).bind == bind
+
+
+@pytest.mark.parametrize("token", ["short", "x" * 201, "a" * 20 + " b", "é" * 20])
+def test_an_admin_token_that_could_be_guessed_or_sent_by_nobody_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        ApiSettings.from_env({"DUBQ_ADMIN_TOKEN": token})
+    assert token not in str(caught.value)
+
+
+def test_the_admin_token_is_in_no_representation_of_the_settings() -> None:
+    token = "s3cr3t" * 4
+    settings = ApiSettings.from_env({"DUBQ_ADMIN_TOKEN": token})
+    assert settings.admin_token == token
+    assert "s3cr3t" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("inside", "shown"),
+    [
+        ("redis://:secret@h:1/3", "redis://h:1"),
+        ("rediss://u:secret@[::1]/0?db=2&socket_timeout=5&password=x&username=y", "rediss://[::1]?socket_timeout=5"),
+        ("unix:///run/s?db=1", "unix:///run/s"),
+        ("unix://u:p@/run/s", "unix:///run/s"),
+    ],
+)
+def test_with_tokens_the_service_shows_where_its_redis_is_but_nobody_s_login(inside: str, shown: str) -> None:
+    assert ApiSettings.from_env({"DUBQ_REDIS_URL": inside, "DUBQ_AUTH": "on"}).public_redis_url == shown
 
 
 @pytest.mark.parametrize("bind", ["host:70000", "host:", ":x", "unix:relative"])

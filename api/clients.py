@@ -1,0 +1,105 @@
+"""The routes under /clients, for the admin: make tenants, show them, change their tokens, delete them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import flask
+from pydantic import Field, StringConstraints
+
+from contract.errors import ClientNotFoundError
+from contract.ids import CLIENT_ID, is_client_id
+from contract.job import to_rfc3339
+from store.clients import LONGEST_OVERLAP_S, Clients, Credentials
+from store.credentials import Client, Held
+
+from .caller import admin_only
+from .incoming import body, json_object
+from .outgoing import answer
+from .schema import Strict
+
+OVERLAP_S: Final = 3600
+"""How long a token lives on that is followed by another, unless it is said otherwise: to change it in all places."""
+
+
+class NewClient(Strict):
+    """What is said of a new client."""
+
+    client_id: Annotated[str, StringConstraints(pattern=f"^{CLIENT_ID.pattern}$")]
+
+
+class Rotation(Strict):
+    """How a token is to be followed by another; 0: at once, as for a token that was lost."""
+
+    overlap_s: float = Field(OVERLAP_S, ge=0, le=LONGEST_OVERLAP_S)
+
+
+class ClientRoutes:
+    """The tenants, for the admin alone. `clock` returns aware UTC times."""
+
+    def __init__(self, clients: Clients, clock: Callable[[], datetime]) -> None:
+        self._clients, self._clock = clients, clock
+
+    def mount(self, app: flask.Flask) -> None:
+        """Put the routes into `app`."""
+        app.add_url_rule("/clients", view_func=self.create_client, methods=["POST"])
+        app.add_url_rule("/clients", view_func=self.list_clients, methods=["GET"])
+        app.add_url_rule("/clients/<name>", view_func=self.read_client, methods=["GET"])
+        app.add_url_rule("/clients/<name>", view_func=self.delete_client, methods=["DELETE"])
+        app.add_url_rule("/clients/<name>/token", view_func=self.rotate_token, methods=["POST"])
+
+    def create_client(self) -> flask.Response:
+        """Make a client: 201 with its token and its webhook secret, shown this once."""
+        admin_only()
+        made = self._clients.create(NewClient.parse(json_object()).client_id)
+        response = _shown_once(made, 201)
+        response.headers["Location"] = f"/clients/{made.client_id}"
+        return response
+
+    def list_clients(self) -> flask.Response:
+        """Answer with all clients."""
+        admin_only()
+        return answer({"clients": [self._told(each) for each in self._clients.list()]})
+
+    def read_client(self, name: str) -> flask.Response:
+        """Answer with one client."""
+        admin_only()
+        return answer(self._told(self._clients.read(_known(name))))
+
+    def delete_client(self, name: str) -> flask.Response:
+        """End a client's tokens, streams and Redis user at once; its jobs go on to their end, unseen."""
+        admin_only()
+        self._clients.delete(_known(name))
+        return flask.Response(status=204)
+
+    def rotate_token(self, name: str) -> flask.Response:
+        """Give a client a new token and a new webhook secret, shown this once; those before live on for a while."""
+        admin_only()
+        rotation = Rotation.parse(json_object() if body() else {})
+        return _shown_once(self._clients.rotate(_known(name), rotation.overlap_s))
+
+    def _told(self, client: Client) -> dict[str, Any]:
+        now = self._clock()
+        return {
+            "client_id": client.client_id,
+            "created_at": to_rfc3339(client.created_at),
+            "tokens": _ends(client.tokens, now),
+            "webhook_secrets": _ends(client.secrets, now),
+        }
+
+
+def _ends(held: Iterable[Held], now: datetime) -> list[dict[str, str | None]]:
+    """Return until when each of what lives does so, newest first; it stays unsaid what it is."""
+    return [{"until": to_rfc3339(each.until) if each.until else None} for each in held if each.is_live(now)]
+
+
+def _shown_once(made: Credentials, status: int = 200) -> flask.Response:
+    return answer(asdict(made), status)
+
+
+def _known(name: str) -> str:
+    """Return `name` if it can be a client's. Raises ClientNotFoundError otherwise."""
+    if not is_client_id(name):
+        raise ClientNotFoundError("a client_id is 1 to 32 of a-z 0-9 -, so there is no such client")
+    return name
