@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "cancel": ("cli.jobs", "Ask a job to stop."),
     "reset": ("cli.jobs", "Run a finished job again."),
     "jobs": ("cli.jobs", "List jobs, newest first."),
+    "clients": ("cli.clients", "Make and delete clients, and change their tokens."),
     "listen": ("cli.listen", "Receive webhooks, and print them."),
 }
 

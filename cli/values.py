@@ -49,6 +49,20 @@ def token(_context: click.Context, _parameter: click.Parameter, value: str | Non
     return value or None
 
 
+def token_in_file(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the token that a file has (-: standard input), or None where none is given. Raises BadParameter."""
+    if value is None:
+        return None
+    try:
+        with click.open_file(value, encoding="utf-8") as file:
+            found = token(context, parameter, file.read().strip())
+    except (OSError, UnicodeDecodeError):
+        raise click.BadParameter("it cannot be read") from None
+    if not found:
+        raise click.BadParameter("it is empty")
+    return found
+
+
 def job_id_of(text: str) -> str:
     """Return the job id that an id or a resume token names.
 

@@ -62,13 +62,14 @@ class AsyncTranslationClient(AsyncWaits):
             chance=chance,
         )
         wire = Wire(url_or_default(url), self.metrics, clock=clock, now=now)
-        self._transport = AsyncTransport(wire, token_or_default(token), session, clock=clock)
+        token = token_or_default(token)
+        self._transport = AsyncTransport(wire, token, session, clock=clock)
         closed = asyncio.Event()
         self._means = AsyncMeans(
             dispatch=AsyncDispatch(self._transport),
             events=AsyncEvents(self._transport, clock),
             listener=AsyncListener(clock),
-            way=AsyncWay(redis_url, self._transport, clock),
+            way=AsyncWay(redis_url, self._transport, clock, token),
             metrics=self.metrics,
             memory=self._desk.memory,
             closed=closed,

@@ -80,8 +80,10 @@ async def pause(closed: asyncio.Event, seconds: float) -> None:
 class AsyncWay:
     """The way to the news of one client's jobs: asked for once, when it is first needed."""
 
-    def __init__(self, redis_url: str | None, transport: AsyncTransport, clock: Callable[[], float]) -> None:
-        self._map = Map(redis_url)
+    def __init__(
+        self, redis_url: str | None, transport: AsyncTransport, clock: Callable[[], float], token: str | None = None
+    ) -> None:
+        self._map = Map(redis_url, token)
         self._transport, self._clock = transport, clock
         self._lock = asyncio.Lock()
 

@@ -95,8 +95,10 @@ def ended(running: Generator[Job | Warn, None, object]) -> Generator[Job, None, 
 class Way:
     """The way to the news of one client's jobs: asked for once, when it is first needed."""
 
-    def __init__(self, redis_url: str | None, transport: Transport, clock: Callable[[], float]) -> None:
-        self._map = Map(redis_url)
+    def __init__(
+        self, redis_url: str | None, transport: Transport, clock: Callable[[], float], token: str | None = None
+    ) -> None:
+        self._map = Map(redis_url, token)
         self._transport, self._clock = transport, clock
         self._lock = threading.Lock()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
+from urllib.parse import quote
 
 from contract.errors import DubqError
 from contract.job import Job
@@ -29,10 +30,13 @@ class ClientClosedError(DubqError):
 
 
 class Map:
-    """Who we are, where Redis is and whether there are events, as far as we have been told."""
+    """Who we are, where Redis is and whether there are events, as far as we have been told.
 
-    def __init__(self, redis_url: str | None) -> None:
-        self._redis_url = redis_url
+    Where the service gives us a user of Redis, its password is our `token`, which no answer repeats.
+    """
+
+    def __init__(self, redis_url: str | None, token: str | None = None) -> None:
+        self._redis_url, self._token = redis_url, token
         self._client_id: str | None = None
         self._told: http.Roads | None = None
 
@@ -54,7 +58,18 @@ class Map:
         self._told = answer.value
         if self._redis_url and answer.value.is_certain:
             self._told = replace(answer.value, redis_url=self._redis_url)
+        elif answer.value.redis_url and self._token:
+            self._told = replace(answer.value, redis_url=with_password(answer.value.redis_url, self._token))
         return http.Answer(value=self._told)
+
+
+def with_password(redis_url: str, password: str) -> str:
+    """Return the URL with the password of the user in it, unless there is none in it, or its password is."""
+    scheme, slashes, rest = redis_url.partition("://")
+    login, at, place = rest.partition("@")
+    if not at or not login or set(login) & {":", "/", "?"}:
+        return redis_url
+    return f"{scheme}{slashes}{login}:{quote(password, safe='')}@{place}"
 
 
 @cache

@@ -71,13 +71,14 @@ class TranslationClient(Waits):
             chance=chance,
         )
         wire = Wire(url_or_default(url), self.metrics, clock=clock, now=now)
-        self._transport = Transport(wire, token_or_default(token), session, clock=clock)
+        token = token_or_default(token)
+        self._transport = Transport(wire, token, session, clock=clock)
         closed = threading.Event()
         self._means = Means(
             dispatch=Dispatch(self._transport),
             events=Events(self._transport, clock),
             listener=Listener(clock),
-            way=Way(redis_url, self._transport, clock),
+            way=Way(redis_url, self._transport, clock, token),
             metrics=self.metrics,
             memory=self._desk.memory,
             closed=closed,

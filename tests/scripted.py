@@ -15,6 +15,8 @@ from contract.states import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from requests import Session
+
 RUNNING = replace(a_job(), state=State.RUNNING, seq=2, stage="voice", progress=0.4, started_at=START)
 CANCELLED = replace(a_job(), state=State.CANCELLED, seq=3, finished_at=START)
 FAILED = replace(
@@ -48,8 +50,9 @@ class Scripted:
         self.asked: dict[str, Any] = {}
         self.waits: list[list[str]] = []
 
-    def __call__(self, url: str | None, *, token: str | None) -> Self:
+    def __call__(self, url: str | None, *, token: str | None, session: Session | None = None) -> Self:
         self.asked["url"], self.asked["token"] = url, token
+        self.asked["for"] = session.headers["X-Client-Id"] if session else None
         return self
 
     def __enter__(self) -> Self:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from scripted import CANCELLED, DONE, RUNNING, Scripted, run
 
+from cli.main import dubq
 from contract.errors import (
     FieldProblem,
     IllegalTransitionError,
@@ -16,6 +19,9 @@ from contract.errors import (
     ServiceUnavailableError,
 )
 from contract.states import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_with_json_an_error_is_a_document_too() -> None:
@@ -71,9 +77,9 @@ def test_cancelling_a_running_job_says_that_it_was_asked() -> None:
 
 def test_jobs_can_be_listed_by_client_and_state() -> None:
     client = Scripted(DONE)
-    found = run(client, "jobs", "--client", "default", "--state", "queued", "--limit", "1", "--json")
+    found = run(client, "jobs", "--client", "acme", "--state", "queued", "--limit", "1", "--json")
     assert [each["job_id"] for each in json.loads(found.stdout)["jobs"]] == ["j3"]
-    assert client.asked["state"] == "queued"
+    assert (client.asked["for"], client.asked["state"]) == ("acme", "queued")
 
 
 def test_jobs_are_a_table_for_people() -> None:
@@ -105,3 +111,25 @@ def test_a_submit_without_an_answer_says_how_to_send_it_again_and_how_to_wait(en
     found = run(Scripted(DONE, first=end), "submit", "https://e.x/v", "--to", "es", "--job-id", "talk")
     assert "--job-id talk, it is still one job" in found.stderr
     assert "dubq wait talk" in found.stderr
+
+
+@pytest.mark.parametrize("where", ["file", "stdin"])
+def test_the_token_may_be_in_a_file_which_goes_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("DUBQ_TOKEN", "another")
+    kept = "t0k3n"
+    (tmp_path / "token").write_text(kept + "\n")
+    client = Scripted(DONE)
+    given = str(tmp_path / "token") if where == "file" else "-"
+    assert CliRunner().invoke(dubq, ["status", "j1", "--token-file", given], obj=client, input=kept).exit_code == 0
+    assert client.asked["token"] == kept
+
+
+@pytest.mark.parametrize("text", ["", " \n", "secr€t"])
+def test_a_file_without_a_token_is_refused_before_anybody_is_asked(tmp_path: Path, text: str) -> None:
+    (tmp_path / "token").write_text(text)
+    client = Scripted(DONE)
+    found = run(client, "status", "j1", "--token-file", str(tmp_path / "token"))
+    assert (found.exit_code, client.asked) == (2, {})
+    assert "secr" not in found.output

@@ -6,6 +6,7 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import click
 import pytest
 from scripted import DONE, Scripted, run
 
@@ -89,4 +90,7 @@ def test_every_command_in_the_help_exists_and_explains_itself() -> None:
     listed = run(Scripted(DONE), "--help").stdout
     for name in dubq.list_commands(None):
         assert name in listed
-        assert "--json" in run(Scripted(DONE), name, "--help").stdout
+        command = dubq.get_command(None, name)
+        within = [(name, each) for each in command.commands] if isinstance(command, click.Group) else [(name,)]
+        for words in within:
+            assert "--json" in run(Scripted(DONE), *words, "--help").stdout

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from client.http import Answer, Roads
 from client.ladder import Road
-from client.roads import Map, pushed
+from client.roads import Map, pushed, with_password
 from contract.job import Job
 from contract.states import State
 
@@ -40,6 +40,23 @@ def test_a_redis_of_one_s_own_goes_before_that_of_the_service() -> None:
     roads = Map("redis://own")
     roads.learn(Answer(value=Roads(client_id="acme", redis_url="redis://theirs", has_events=True)))
     assert roads.known(Road.REDIS) == Roads(client_id="acme", redis_url="redis://own", has_events=True)
+
+
+def test_the_user_that_the_service_gives_logs_in_with_the_token() -> None:
+    roads = Map(None, "s/e@c:r?t")
+    roads.learn(Answer(value=Roads(client_id="acme", redis_url="redis://dubq-acme@h:1", has_events=True)))
+    known = roads.known(Road.REDIS)
+    assert known is not None
+    assert known.redis_url == "redis://dubq-acme:s%2Fe%40c%3Ar%3Ft@h:1"
+
+
+def test_the_token_goes_to_no_redis_that_asks_for_none_and_to_none_of_one_s_own() -> None:
+    for url in ("redis://h:1", "unix:///run/s", "unix:///run/a@b", "redis://u:p@h", "redis://:p@h", "redis://h?x=a@b"):
+        assert with_password(url, "t") == url
+    assert with_password("unix://u@/run/s?db=0", "t") == "unix://u:t@/run/s?db=0"
+    roads = Map("redis://u@own", "t")
+    roads.learn(Answer(value=Roads(client_id="acme", redis_url="redis://dubq-acme@h", has_events=True)))
+    assert roads.known(Road.REDIS) == Roads(client_id="acme", redis_url="redis://u@own", has_events=True)
 
 
 def test_a_message_about_somebody_else_s_job_is_no_news() -> None:
