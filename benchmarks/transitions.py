@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 from contract import moves
 from contract.job import Job
 from contract.states import State
+from store import keys
 from store.ledger import Ledger
 from store.records import Record, fetch, now_utc
 from store.settings import StoreSettings, connect
@@ -75,13 +76,13 @@ class Writer:
         jobs = self._new_jobs()
         for job in jobs:
             self._create(job)
-        records = [record for record in fetch(self.redis, [job.job_id for job in jobs]) if record]
+        records = [record for record in fetch(self.redis, [keys.ref_of(job) for job in jobs]) if record]
         return [partial(self._start, record) for record in records]
 
     def _progress(self) -> list[Callable[[], object]]:
         first = self._new_jobs()[0]
         self._create(first)
-        (queued,) = fetch(self.redis, [first.job_id])
+        (queued,) = fetch(self.redis, [keys.ref_of(first)])
         if queued is None:
             raise RuntimeError("a job has vanished")
         record = self._start(queued)

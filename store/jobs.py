@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from contract import moves
-from contract.errors import JobExistsError, JobNotFoundError, StaleWriteError
+from contract.errors import JobExistsError, StaleWriteError
 from contract.job import Job
 from contract.states import State
 
 from . import keys
+from .keys import Ref
 from .ledger import Ledger, New
 from .listing import Cursor, Page, scan
 from .records import Record, fetch, fetch_one
@@ -78,10 +79,10 @@ class JobStore:
         for at in range(0, len(wanted), TOGETHER):
             some = wanted[at : at + TOGETHER]
             jobs = self._ledger.create_many(some)
-            taken = [new.job.job_id for new, job in zip(some, jobs, strict=True) if job is None]
+            taken = [keys.ref_of(new.job) for new, job in zip(some, jobs, strict=True) if job is None]
             records = dict(zip(taken, self._fetch(taken), strict=True))
             for new, job in zip(some, jobs, strict=True):
-                found.append(Created(job, is_new=True) if job else _judge(new, records[new.job.job_id]))
+                found.append(Created(job, is_new=True) if job else _judge(new, records[keys.ref_of(new.job)]))
         return found
 
     def read(self, job_id: str, client_id: str) -> Job:
@@ -90,19 +91,17 @@ class JobStore:
 
     def record(self, job_id: str, client_id: str) -> Record:
         """Return one job with what only the service knows of it. Raises JobNotFoundError."""
-        record = fetch_one(self._redis, job_id)
-        if record.job.client_id != client_id:
-            raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
+        record = fetch_one(self._redis, client_id, job_id)
         return replace(record, job=self._told(record))
 
-    def _fetch(self, job_ids: list[str]) -> list[Record | None]:
+    def _fetch(self, refs: list[Ref]) -> list[Record | None]:
         """Read many records, their jobs as they are to be told."""
-        return [record and replace(record, job=self._told(record)) for record in fetch(self._redis, job_ids)]
+        return [record and replace(record, job=self._told(record)) for record in fetch(self._redis, refs)]
 
     def read_many(self, job_ids: Sequence[str], client_id: str) -> list[Job]:
         """Return those of the jobs that exist, in the order asked for."""
-        found = self._fetch(list(job_ids))
-        return [record.job for record in found if record is not None and record.job.client_id == client_id]
+        found = self._fetch([keys.ref(client_id, job_id) for job_id in job_ids])
+        return [record.job for record in found if record is not None]
 
     def list(
         self,
@@ -121,7 +120,7 @@ class JobStore:
             return self._told(record) if fits else None
 
         start = Cursor.parse(cursor) if cursor is not None else None
-        return scan(self._redis, keys.listing(client_id, state), start, limit, show)
+        return scan(self._redis, client_id, state, start=start, limit=limit, show=show)
 
     def cancel(self, job_id: str, client_id: str) -> Job:
         """Ask a job to end: a queued one does at once, a running one when its worker hears of it.
@@ -169,7 +168,7 @@ class JobStore:
         try:
             return Created(self._ledger.create(job, fingerprint=fingerprint, simulate=simulate), is_new=True)
         except StaleWriteError:
-            (record,) = self._fetch([job.job_id])
+            (record,) = self._fetch([keys.ref_of(job)])
             return _made_before(New(job, fingerprint), record)
 
 
@@ -182,7 +181,7 @@ def _judge(new: New, record: Record | None) -> Created | JobExistsError:
 
 def _made_before(new: New, record: Record | None) -> Created:
     """Return what has taken the job_id of `new`, if that was the same submission. Raises JobExistsError."""
-    job = new.job
-    if record is None or (record.fingerprint, record.job.client_id) != (new.fingerprint, job.client_id):
-        raise JobExistsError(f"another submission has made job {job.job_id}", job_id=job.job_id)
+    job_id = new.job.job_id
+    if record is None or record.fingerprint != new.fingerprint:
+        raise JobExistsError(f"another submission has made job {job_id}", job_id=job_id)
     return Created(record.job, is_new=False)

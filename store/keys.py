@@ -1,18 +1,24 @@
 """Every key and channel that dubq has in Redis (RQ's own begin with `rq:`)."""
 
 import hashlib
-from typing import Final
+from typing import Final, NewType
+
+from contract.ids import DEFAULT_CLIENT
+from contract.job import Job
+
+Ref = NewType("Ref", str)
+"""What names one job among those of all clients: in its record's key, in the indexes, and in RQ, as its job's id."""
 
 QUEUED: Final = "dubq:queued"
-"""Sorted set: job_id by the time (ms) it was queued; a rank is a position."""
+"""Sorted set: Ref by the time (ms) it was queued; a rank is a position."""
 RUNNING: Final = "dubq:running"
-"""Sorted set: job_id by the time (ms) its worker's lease ends."""
+"""Sorted set: Ref by the time (ms) its worker's lease ends."""
 DUE: Final = "dubq:due"
-"""Sorted set: job_id by the time (ms) its next attempt may be queued."""
+"""Sorted set: Ref by the time (ms) its next attempt may be queued."""
 FINISHED: Final = "dubq:finished"
-"""Sorted set: job_id by the time (ms) it may be forgotten."""
+"""Sorted set: Ref by the time (ms) it may be forgotten."""
 STRAYS: Final = "dubq:strays"
-"""Sorted set: job_id of a queued job that was seen in no queue, by the time (ms) it was first missed."""
+"""Sorted set: Ref of a queued job that was seen in no queue, by the time (ms) it was first missed."""
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
@@ -27,13 +33,29 @@ ADMIN: Final = "dubq:admin"
 """String: the SHA-256 of the admin's token, where the service has made one."""
 EXPELLED: Final = "dubq:expelled"
 """Channel: a client_id of which a token has ended; every process lets go of all that it keeps open for that client."""
+_FOREIGN: Final = "__"
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
 
 
-def record(job_id: str) -> str:
+def ref(client_id: str, job_id: str) -> Ref:
+    """Return what names a job among all: where no tokens are asked for its job_id, else the client's name before it.
+
+    No two jobs have the same: a client_id has no `_`. RQ allows A-Z a-z 0-9 _ - alone.
+    """
+    if client_id == DEFAULT_CLIENT and not job_id.startswith(_FOREIGN):
+        return Ref(job_id)
+    return Ref(f"{_FOREIGN}{client_id}_{job_id}")
+
+
+def ref_of(job: Job) -> Ref:
+    """Return what names this job among all."""
+    return ref(job.client_id, job.job_id)
+
+
+def record(ref: Ref) -> str:
     """Hash: the document and what only the service knows of the job."""
-    return f"dubq:job:{job_id}"
+    return f"dubq:job:{ref}"
 
 
 def listing(client_id: str, state: str | None = None) -> str:

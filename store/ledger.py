@@ -93,11 +93,11 @@ class Ledger:
             self._leave(pipe, old.job)
             if job.state is State.RUNNING:
                 run = job.seq
-                pipe.hset(keys.record(job.job_id), "run", run)
+                pipe.hset(keys.record(old.ref), "run", run)
             if old.job.done:
                 round_ += 1
-                pipe.hset(keys.record(job.job_id), "round", round_)
-                pipe.lrem(self.queue.key, 0, job.job_id)  # a delivery that nobody took: it was cancelled before
+                pipe.hset(keys.record(old.ref), "round", round_)
+                pipe.lrem(self.queue.key, 0, old.ref)  # a delivery that nobody took: it was cancelled before
             self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
             if job.state is State.QUEUED and pause_s <= 0:
                 job = replace(job, position=0 if at_front else self.outlook.place())
@@ -119,12 +119,13 @@ class Ledger:
 
     def enqueue(self, pipe: Pipeline, job: Job, *, at_front: bool = False) -> None:
         """Add RQ's own commands for queueing `job` to `pipe`."""
-        pipe.delete(RqJob.key_for(job.job_id))  # notes on an earlier delivery, which would expire in the queue
+        ref = keys.ref_of(job)
+        pipe.delete(RqJob.key_for(ref))  # notes on an earlier delivery, which would expire in the queue
         delivery = self.queue.create_job(
             TASK,
-            args=(job.job_id,),
-            job_id=job.job_id,
-            description=f"translate {job.job_id}",
+            args=(ref,),
+            job_id=ref,
+            description=f"translate {ref}",
             timeout=int(self.settings.job_limit_s),
             result_ttl=RQ_TTL_S,
             failure_ttl=RQ_TTL_S,
@@ -146,30 +147,30 @@ class Ledger:
         pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
         if job.state is State.QUEUED:
             for index in (keys.QUEUED, keys.DUE, keys.STRAYS):
-                pipe.zrem(index, job.job_id)
+                pipe.zrem(index, keys.ref_of(job))
         elif job.state is State.RUNNING:
-            pipe.zrem(keys.RUNNING, job.job_id)
+            pipe.zrem(keys.RUNNING, keys.ref_of(job))
         else:
-            pipe.zrem(keys.FINISHED, job.job_id)
+            pipe.zrem(keys.FINISHED, keys.ref_of(job))
 
     def _enter(self, pipe: Pipeline, job: Job, *, pause_s: float = 0, at_front: bool = False) -> None:
         """Put `job` into the indexes of the state that it is in, and into RQ's queue where it is due."""
         pipe.zadd(keys.listing(job.client_id, job.state), {job.job_id: to_ms(job.created_at)})
         at_ms = to_ms(job.updated_at)
         if job.state is State.RUNNING:
-            pipe.zadd(keys.RUNNING, {job.job_id: self.lease_end_ms()})
+            pipe.zadd(keys.RUNNING, {keys.ref_of(job): self.lease_end_ms()})
         elif job.state is not State.QUEUED:
-            pipe.zadd(keys.FINISHED, {job.job_id: at_ms + int(self.settings.job_ttl_s * 1000)})
+            pipe.zadd(keys.FINISHED, {keys.ref_of(job): at_ms + int(self.settings.job_ttl_s * 1000)})
         elif pause_s > 0:
-            pipe.zadd(keys.DUE, {job.job_id: at_ms + int(pause_s * 1000)})
+            pipe.zadd(keys.DUE, {keys.ref_of(job): at_ms + int(pause_s * 1000)})
         else:
             # who is put in front of all others is older than they are: its rank says so
-            pipe.zadd(keys.QUEUED, {job.job_id: to_ms(job.created_at) if at_front else at_ms})
+            pipe.zadd(keys.QUEUED, {keys.ref_of(job): to_ms(job.created_at) if at_front else at_ms})
             self.enqueue(pipe, job, at_front=at_front)
 
     def _creation(self, new: New) -> Write:
         job, pipe = new.job, self.commands()
-        record = keys.record(job.job_id)
+        record = keys.record(keys.ref_of(job))
         pipe.hset(record, "fingerprint", new.fingerprint)
         if new.simulate is not None:
             pipe.hset(record, "simulate", json.dumps(new.simulate))
@@ -191,12 +192,13 @@ class Ledger:
         counter: str = "",
         simulate: dict[str, Any] | None = None,
     ) -> Write:
+        ref = keys.ref_of(job)
         eta = self.outlook.eta(job, simulate) if told else None
         words: list[Any] = [
             was,
             becomes,
             document(job) if told else "",
-            job.job_id,
+            ref,
             keys.channel(job.client_id, job.job_id),
             keys.feed(job.client_id),
             self.settings.feed_length,
@@ -205,7 +207,7 @@ class Ledger:
         ]
         for command, _ in pipe.command_stack:
             words += [len(command), *command]
-        return Write(replace(job, eta=eta), [keys.record(job.job_id), keys.QUEUED], words, simulate)
+        return Write(replace(job, eta=eta), [keys.record(ref), keys.QUEUED], words, simulate)
 
     def _written(self, write: Write, position: int | None) -> Job | None:
         """Return the job that the script's answer speaks of; None: it was refused."""

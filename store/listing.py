@@ -10,6 +10,7 @@ from contract.errors import FieldProblem, InvalidFieldsError
 from contract.ids import is_job_id
 from contract.job import Job
 
+from . import keys
 from .records import Record, fetch
 
 CHUNK: Final = 200
@@ -45,16 +46,25 @@ class Page:
 
 
 def scan(
-    connection: redis.Redis, index: str, start: Cursor | None, limit: int, show: Callable[[Record], Job | None]
+    connection: redis.Redis,
+    client_id: str,
+    state: str | None,
+    *,
+    start: Cursor | None,
+    limit: int,
+    show: Callable[[Record], Job | None],
 ) -> Page:
-    """Return up to `limit` jobs of `index` after `start`, as `show` gives them; None is what does not fit."""
+    """Return up to `limit` of a client's jobs after `start`, as `show` gives them; None is what does not fit."""
+    index = keys.listing(client_id, state)
     jobs: list[Job] = []
     looked_at = 0
     while True:
         # a full page and one more: what is not filtered costs no more than it shows
         wanted = min(CHUNK, limit - len(jobs) + 1)
         chunk = _after(connection, index, start, wanted)
-        for at, record in zip(chunk, fetch(connection, [each.job_id for each in chunk]), strict=True):
+        for at, record in zip(
+            chunk, fetch(connection, [keys.ref(client_id, each.job_id) for each in chunk]), strict=True
+        ):
             if len(jobs) == limit or looked_at == MOST_LOOKED_AT:
                 return Page(jobs, str(start))
             start, looked_at = at, looked_at + 1

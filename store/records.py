@@ -13,6 +13,7 @@ from contract.job import Eta, Job
 from contract.states import State
 
 from . import keys
+from .keys import Ref
 
 FIELDS: Final = ("document", "version", "run", "simulate", "number", "round", "fingerprint", "feed_id")
 _LIVE: Final = ("position", "eta")
@@ -37,6 +38,11 @@ class Record:
     round: int = 0
     fingerprint: str = ""
     feed_id: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        """What names the job among those of all clients."""
+        return keys.ref_of(self.job)
 
     @property
     def cancel_requested(self) -> bool:
@@ -88,31 +94,31 @@ def eta_json(eta: Eta | None) -> str:
     return "null" if eta is None else json.dumps(asdict(eta), separators=(",", ":"), allow_nan=False)
 
 
-def fetch(connection: redis.Redis, job_ids: list[str]) -> list[Record | None]:
+def fetch(connection: redis.Redis, refs: list[Ref]) -> list[Record | None]:
     """Read many records at once, the queued ones with their position. Raises BrokenRecordError."""
-    rows = _ask(connection, job_ids, lambda to, job_id: to.hmget(keys.record(job_id), FIELDS))
+    rows = _ask(connection, refs, lambda to, ref: to.hmget(keys.record(ref), FIELDS))
     records = [Record.parse(values) for values in rows]
     queued = [at for at, record in enumerate(records) if record and record.job.state is State.QUEUED]
-    ranks = _ask(connection, [job_ids[at] for at in queued], lambda to, job_id: to.zrank(keys.QUEUED, job_id))
+    ranks = _ask(connection, [refs[at] for at in queued], lambda to, ref: to.zrank(keys.QUEUED, ref))
     for at, rank in zip(queued, ranks, strict=True):
         record = cast("Record", records[at])
         records[at] = replace(record, job=replace(record.job, position=rank))
     return records
 
 
-def _ask(connection: redis.Redis, job_ids: list[str], ask: Callable[[redis.Redis, str], object]) -> list[Any]:
+def _ask(connection: redis.Redis, refs: list[Ref], ask: Callable[[redis.Redis, Ref], object]) -> list[Any]:
     """Ask the same about each job; one alone needs no pipeline, which costs half as much again."""
-    if len(job_ids) == 1:
-        return [ask(connection, job_ids[0])]
+    if len(refs) == 1:
+        return [ask(connection, refs[0])]
     with connection.pipeline(transaction=False) as pipe:
-        for job_id in job_ids:
-            ask(pipe, job_id)
-        return pipe.execute() if job_ids else []
+        for ref in refs:
+            ask(pipe, ref)
+        return pipe.execute() if refs else []
 
 
-def fetch_one(connection: redis.Redis, job_id: str) -> Record:
-    """Read one record. Raises JobNotFoundError if there is none."""
-    (record,) = fetch(connection, [job_id])
+def fetch_one(connection: redis.Redis, client_id: str, job_id: str) -> Record:
+    """Read one record of a client. Raises JobNotFoundError if it has none such, whatever others have."""
+    (record,) = fetch(connection, [keys.ref(client_id, job_id)])
     if record is None:
         raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
     return record

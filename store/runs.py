@@ -13,6 +13,7 @@ from contract.states import State
 
 from . import keys
 from .durations import Passage, Sample
+from .keys import Ref
 from .ledger import Ledger
 from .records import Record, fetch, fetch_one
 
@@ -64,10 +65,10 @@ class Run:
 
     def beat(self) -> Beat:
         """Renew the lease. May be called by another thread than the reports are."""
-        job_id = self.record.job.job_id
+        ref = self.record.ref
         answer = self._beat(
-            keys=[keys.record(job_id), keys.RUNNING],
-            args=[self.record.run, self._ledger.lease_end_ms(), job_id],
+            keys=[keys.record(ref), keys.RUNNING],
+            args=[self.record.run, self._ledger.lease_end_ms(), ref],
         )
         return Beat(answer.decode())
 
@@ -95,7 +96,7 @@ class Run:
         Raises StaleWriteError if the job is not this run's any more. Otherwise its owner has only asked for
         its end, and the caller may decide again.
         """
-        current = fetch_one(self._ledger.redis, meant.job_id)
+        current = fetch_one(self._ledger.redis, meant.client_id, meant.job_id)
         ours = current.run == self.record.run
         if ours and (current.job.seq, current.job.state) == (meant.seq, meant.state):
             self.record = current
@@ -112,14 +113,14 @@ class RunStore:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def start(self, job_id: str) -> Run | None:
-        """Take the job, if it is there to be taken.
+    def start(self, ref: str) -> Run | None:
+        """Take the job of this Ref, as its delivery names it, if it is there to be taken.
 
         None says that this delivery is void: the job is unknown, running elsewhere, final, or waits for its
         next attempt.
         """
         while True:
-            (record,) = fetch(self._ledger.redis, [job_id])
+            (record,) = fetch(self._ledger.redis, [Ref(ref)])
             if record is None or record.job.state is not State.QUEUED or record.job.position is None:
                 return None
             try:

@@ -22,6 +22,7 @@ from contract.job import Failure
 from contract.states import State
 
 from . import keys
+from .keys import Ref
 from .ledger import Ledger
 from .records import Record, fetch, to_ms
 
@@ -39,6 +40,8 @@ LOST: Final = Failure(code="worker_lost", message="the worker that ran this job 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One thing that a sweep has found: `kind` is lost, due, stray, expired or broken; `detail` is for the log.
+
+    `job_id` is its Ref: what names the job among those of all clients, and in RQ.
 
     All but a broken record, which nobody can read, it has put right.
     """
@@ -95,8 +98,8 @@ class Sweep:
 
         def queue(record: Record) -> str:
             pipe = self._ledger.commands()
-            pipe.zrem(keys.DUE, record.job.job_id)
-            pipe.zadd(keys.QUEUED, {record.job.job_id: to_ms(now)})
+            pipe.zrem(keys.DUE, record.ref)
+            pipe.zadd(keys.QUEUED, {record.ref: to_ms(now)})
             self._ledger.enqueue(pipe, record.job)
             self._ledger.annotate(record, pipe)
             return f"attempt {record.job.attempt}"
@@ -112,13 +115,13 @@ class Sweep:
         self._mark_strays(to_ms(now), to_ms(now - patience))
 
         def queue(record: Record) -> str | None:
-            job_id, pipe = record.job.job_id, self._ledger.commands()
-            pipe.zrem(keys.STRAYS, job_id)
-            if self._redis.lpos(self._ledger.queue.key, job_id) is not None:
+            ref, pipe = record.ref, self._ledger.commands()
+            pipe.zrem(keys.STRAYS, ref)
+            if self._redis.lpos(self._ledger.queue.key, ref) is not None:
                 self._ledger.annotate(record, pipe)
                 return None  # it is back
-            detail = self._why_dropped(job_id)
-            pipe.lrem(self._ledger.queue.intermediate_queue_key, 0, job_id)
+            detail = self._why_dropped(ref)
+            pipe.lrem(self._ledger.queue.intermediate_queue_key, 0, ref)
             self._ledger.enqueue(pipe, record.job, at_front=True)
             self._ledger.annotate(record, pipe)
             return detail
@@ -129,14 +132,14 @@ class Sweep:
         """Forget finished jobs whose time to live is over, with everything that points to them."""
 
         def forget(record: Record) -> str:
-            job = record.job
+            job, ref = record.job, record.ref
             pipe = self._ledger.commands()
-            pipe.delete(keys.record(job.job_id), RqJob.key_for(job.job_id))
-            pipe.zrem(keys.FINISHED, job.job_id)
+            pipe.delete(keys.record(ref), RqJob.key_for(ref))
+            pipe.zrem(keys.FINISHED, ref)
             pipe.zrem(keys.listing(job.client_id), job.job_id)
             pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
             if job.started_at is None:  # cancelled while it was queued, so its delivery may still be there
-                pipe.lrem(self._ledger.queue.key, 0, job.job_id)
+                pipe.lrem(self._ledger.queue.key, 0, ref)
             self._ledger.annotate(record, pipe)
             return f"was {job.state}"
 
@@ -147,31 +150,31 @@ class Sweep:
         self, kind: str, index: str, until: datetime, states: set[State], act: Callable[[Record], str | None]
     ) -> list[Found]:
         """Act on each job that `index` has up to a time and that is in one of `states`; drop the other entries."""
-        job_ids = self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=0, num=BATCH))
+        refs = self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=0, num=BATCH))
         found: list[Found] = []
-        for job_id in job_ids:
+        for ref in refs:
             if self._monotonic() > self._until_s:
                 break
             try:
-                detail = self._look(job_id, index, states, act)
+                detail = self._look(ref, index, states, act)
             except StaleWriteError:
                 continue  # somebody has moved it meanwhile, so it was not what it seemed
             except BrokenRecordError as error:
-                found.append(Found("broken", job_id, str(error)))
+                found.append(Found("broken", ref, str(error)))
             else:
-                found += [] if detail is None else [Found(kind, job_id, detail)]
+                found += [] if detail is None else [Found(kind, ref, detail)]
         return found
 
-    def _look(self, job_id: str, index: str, states: set[State], act: Callable[[Record], str | None]) -> str | None:
+    def _look(self, ref: Ref, index: str, states: set[State], act: Callable[[Record], str | None]) -> str | None:
         """Act on one job, read on its own so that a broken one stops no other; return what to say of it."""
-        (record,) = fetch(self._redis, [job_id])
+        (record,) = fetch(self._redis, [ref])
         if record is None:
-            self._redis.zrem(index, job_id)
+            self._redis.zrem(index, ref)
             return None
         if record.job.state in states:
             return act(record)
         pipe = self._ledger.commands()
-        pipe.zrem(index, job_id)
+        pipe.zrem(index, ref)
         self._ledger.annotate(record, pipe)  # guarded: the job may just be entering this very index again
         return None
 
@@ -183,17 +186,17 @@ class Sweep:
         if following != looked:
             self._redis.hset(keys.SWEPT, "looked", following)
         with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in waiting:
-                pipe.lpos(self._ledger.queue.key, job_id)
+            for ref in waiting:
+                pipe.lpos(self._ledger.queue.key, ref)
             places = pipe.execute()
-            missed = [job_id for job_id, place in zip(waiting, places, strict=True) if place is None]
+            missed = [ref for ref, place in zip(waiting, places, strict=True) if place is None]
             if missed:
                 self._redis.zadd(keys.STRAYS, dict.fromkeys(missed, now_ms), nx=True)
 
-    def _why_dropped(self, job_id: str) -> str:
+    def _why_dropped(self, ref: Ref) -> str:
         """Return what RQ has noted on the delivery that came to nothing."""
         try:
-            delivery = RqJob.fetch(job_id, connection=self._redis, serializer=JSONSerializer)
+            delivery = RqJob.fetch(ref, connection=self._redis, serializer=JSONSerializer)
         except NoSuchJobError:
             return "RQ knows nothing of it"
         outcome = delivery.latest_result()
@@ -203,5 +206,5 @@ class Sweep:
         return note.strip().rpartition("\n")[2] or "popped, and never started"
 
     @staticmethod
-    def _members(reply: object) -> list[str]:
-        return [member.decode() for member in cast("list[bytes]", reply)]
+    def _members(reply: object) -> list[Ref]:
+        return [Ref(member.decode()) for member in cast("list[bytes]", reply)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 from listening import listening
-from news import OUTPUT, document, held, next_job, opened, start, submit
+from news import BODY, OUTPUT, document, held, next_job, opened, start, submit
 from service import eventually
 
 from api.app import create_app
@@ -196,12 +196,10 @@ def test_a_stream_of_all_from_nowhere_is_refused_for_it_would_hide_a_gap(web: Fl
     assert hub.waiting == 0
 
 
-def test_nobody_hears_of_jobs_that_are_not_theirs(web: FlaskClient, hub: Hub, connection: redis.Redis) -> None:
+def test_nobody_hears_of_jobs_that_are_not_theirs(web: FlaskClient, hub: Hub) -> None:
     assert web.get("/jobs/nobody/events").status_code == 404
-    submit(web)
-    record = connection.hget(keys.record("j1"), "document")
-    assert isinstance(record, bytes)
-    connection.hset(keys.record("j1"), "document", record.replace(b'"default"', b'"somebody"', 1))
+    somebody = {"X-Client-Id": "somebody"}
+    assert web.post("/jobs", json=BODY | {"job_id": "j1"}, headers=somebody).status_code == 202
     assert web.get("/jobs/j1/events").status_code == 404
     assert web.get("/jobs/j1", headers={"Prefer": "wait=60"}).status_code == 404
     assert hub.waiting == 0

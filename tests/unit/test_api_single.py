@@ -44,7 +44,7 @@ def test_the_first_question_starts_the_job_and_the_next_ones_are_about_it(web: F
 
 def test_the_started_job_follows_the_operators_law(web: FlaskClient, connection: redis.Redis) -> None:
     job_id = web.get("/status").headers["Content-Location"].removeprefix("/jobs/")
-    assert fetch_one(connection, job_id).simulate is None
+    assert fetch_one(connection, "default", job_id).simulate is None
 
 
 def test_any_job_can_be_asked_about_by_its_id(web: FlaskClient) -> None:
@@ -70,7 +70,7 @@ def test_a_timer_starts_a_job_of_exactly_so_many_seconds(web: FlaskClient, conne
         answer = web.post("/start-timer", json={"duration": duration})
         assert (answer.status_code, answer.get_json()) == (200, {"message": f"Timer started for {words}"})
         job_id = answer.headers["Content-Location"].removeprefix("/jobs/")
-        assert fetch_one(connection, job_id).simulate == {"duration_s": duration}
+        assert fetch_one(connection, "default", job_id).simulate == {"duration_s": duration}
 
 
 def test_status_speaks_of_the_latest_timer(web: FlaskClient, runs: RunStore) -> None:
