@@ -35,6 +35,12 @@ def check(env: Mapping[str, str]) -> None:
         raise SettingsError(list(problems))
 
 
+def needs_admin(env: Mapping[str, str]) -> bool:
+    """Whether the API is to ask for tokens, and nobody has given one to its admin."""
+    settings = ApiSettings.from_env(env)
+    return settings.auth and settings.admin_token is None
+
+
 def valkey(ground: Ground, env: Mapping[str, str]) -> list[Part]:
     """Return the embedded Valkey; nothing if somebody else's Redis is used."""
     if ground.data is None or ground.data_claim is None:

@@ -5,6 +5,7 @@ import json
 from typing import Any, Final
 
 from store import keys
+from store.clients import Clients
 from store.settings import connect
 
 PATIENCE_S: Final = 2.0
@@ -22,6 +23,12 @@ def redis_version(url: str) -> int:
     with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
         found: Any = connection.info("server")
     return int(str(found["redis_version"]).split(".")[0])
+
+
+def make_admin(url: str) -> str | None:
+    """Return a token for the admin, which is shown once; None if there is one already. Raises RedisError."""
+    with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
+        return Clients(connection).make_admin()
 
 
 def health(port: int) -> dict[str, Any] | None:

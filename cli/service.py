@@ -94,10 +94,16 @@ class Service:
         for part in parts.valkey(self.ground, self._wish.env):
             self._launch(part)
         self._await_redis()
+        self._make_admin()
         count = self._wish.workers
         for part in (parts.api(self.ground, self._wish.env), *parts.workers(self.ground, self._wish.env, count)):
             self._launch(part)
         self._await("the service", lambda: readiness.workers(self.ground.port) >= count)
+
+    def _make_admin(self) -> None:
+        """Show the admin's token if it is to be made: here, for what the API says is kept in a file."""
+        if parts.needs_admin(self._wish.env) and (token := readiness.make_admin(self.ground.redis_url)):
+            self._say(f"the admin's token, shown this once: {token}")
 
     def _await_redis(self) -> None:
         url = self.ground.redis_url

