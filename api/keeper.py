@@ -22,7 +22,7 @@ class Keeper:
     """Takes a turn every `pause_s` seconds, in every process: any of them may be the last."""
 
     def __init__(self, settings: ApiSettings, clients: Clients, *, pause_s: float = PAUSE_S) -> None:
-        self._clients, self._pause_s = clients, pause_s
+        self._settings, self._clients, self._pause_s = settings, clients, pause_s
         self._needs_admin = settings.auth and settings.admin_token is None
         self._problem = ""
         self._stop = threading.Event()
@@ -51,6 +51,11 @@ class Keeper:
             self._make_admin()
         for client_id in self._clients.retire():
             log.info("token_ended", client_id=client_id)
+        self._clients.forget_deleted()
+        if self._settings.auth:
+            self._keep_redis_users()
+
+    def _keep_redis_users(self) -> None:
         self._clients.restore_redis_users()
         problem = self._clients.redis_users.problem
         if problem and problem != self._problem:

@@ -123,6 +123,20 @@ class Clients:
         self._redis.transaction(write, keys.client(client_id))
         self._settle(client_id, now)
 
+    def forget_deleted(self) -> None:
+        """Drop what is left of deleted clients whose last job is forgotten; their names are free from then on."""
+        for member in cast("set[bytes]", self._redis.smembers(keys.DELETED)):
+            client_id = member.decode()
+
+            def drop(pipe: Pipeline, client_id: str = client_id) -> None:
+                has_jobs = pipe.exists(keys.listing(client_id))
+                pipe.multi()
+                if not has_jobs:
+                    pipe.srem(keys.DELETED, client_id)
+                    _forget_past(pipe, client_id)
+
+            self._redis.transaction(drop, keys.listing(client_id), keys.DELETED, keys.client(client_id))
+
     def read(self, client_id: str) -> Client:
         """Return one client. Raises ClientNotFoundError."""
         return _parse(self._redis.get(keys.client(client_id)), client_id)

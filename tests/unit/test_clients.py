@@ -111,6 +111,21 @@ def test_nobody_inherits_the_jobs_of_a_deleted_client(
     assert jobs.record("j1", "acme").number == 1
 
 
+def test_what_is_left_of_a_deleted_client_goes_with_its_last_job(
+    clients: Clients, jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    clients.create("acme")
+    made(jobs, client_id="acme")
+    clients.delete("acme")
+    jobs.cancel("j1", "acme")
+    clients.forget_deleted()
+    assert connection.exists(keys.DELETED, keys.feed("acme")) == 2
+    clock.pass_s(86_401)
+    sweep.turn()
+    clients.forget_deleted()
+    assert [key for key in keyspace(connection) if b"acme" in key or b"client" in key] == []
+
+
 def test_a_service_that_asked_nobody_for_tokens_hands_its_jobs_to_the_client_default(
     clients: Clients, jobs: JobStore
 ) -> None:
