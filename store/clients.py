@@ -204,12 +204,12 @@ class Clients:
             client = self.read(client_id)
         except ClientNotFoundError:
             self.redis_users.delete(client_id)
-            self._redis.publish(keys.EXPELLED, client_id)
+            self._redis.publish(keys.expelled(client_id), "")
             self._redis.zrem(keys.RETIRING, client_id)
             return
         self.redis_users.set(client, now)
         self.redis_users.hang_up(client_id)
-        self._redis.publish(keys.EXPELLED, client_id)
+        self._redis.publish(keys.expelled(client_id), "")
         self._change(client_id, now, lambda client: client.without_ended(now))
 
 

@@ -19,6 +19,7 @@ BOUND: Final = 100
 TICK_S: Final = 1.0
 SILENCE_S: Final = 5.0
 """A line that was silent for so long is asked whether it is still there; silent for twice as long, it is not."""
+_CHANNELS: Final = keys.EVERY_CHANNEL.removesuffix("*").encode()
 
 
 class Signal(Enum):
@@ -166,7 +167,6 @@ def listen(
     Raises redis.RedisError when the line breaks, also if it does so without a word.
     """
     with connection.pubsub() as line:  # type: ignore[no-untyped-call]  # redis has types for most of it only
-        line.subscribe(keys.EXPELLED)
         line.psubscribe(keys.EVERY_CHANNEL)
         heard_s, is_asked = clock(), False
         while not is_over():
@@ -183,15 +183,16 @@ def listen(
 
 
 def _hear(hub: Hub, message: dict[str, Any], forget: Callable[[], object]) -> None:
-    kind = message["type"]
-    if kind == "pmessage":
-        hub.tell(message["channel"], message["data"])
-    elif kind == "psubscribe":  # from here on nothing is missed; what was before may have been
+    if message["type"] == "pmessage":
+        client_id, _, job_id = message["channel"].removeprefix(_CHANNELS).partition(b":")
+        if job_id:
+            hub.tell(message["channel"], message["data"])
+        else:
+            forget()
+            hub.expel(client_id.decode())
+    elif message["type"] == "psubscribe":  # from here on nothing is missed; what was before may have been
         forget()
         hub.look()
-    elif kind == "message":
-        forget()
-        hub.expel(message["data"].decode())
 
 
 def _word(payload: bytes) -> News | Signal:

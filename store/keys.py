@@ -31,8 +31,6 @@ RETIRING: Final = "dubq:clients:retiring"
 """Sorted set: client_id by the time (ms) that the next of its tokens ends."""
 ADMIN: Final = "dubq:admin"
 """String: the SHA-256 of the admin's token, where the service has made one."""
-EXPELLED: Final = "dubq:expelled"
-"""Channel: a client_id of which a token has ended; every process lets go of all that it keeps open for that client."""
 _FOREIGN: Final = "__"
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
@@ -76,6 +74,14 @@ def channel(client_id: str, job_id: str) -> str:
 def channels(client_id: str) -> str:
     """Pattern of all channels of one client: what its Redis user may subscribe to."""
     return channel(client_id, "*")
+
+
+def expelled(client_id: str) -> str:
+    """Channel: a token of this client has ended, so every process lets go of all that it keeps open for it.
+
+    The pattern of a process has it, that of the client's Redis user has not.
+    """
+    return f"dubq:events:{client_id}"
 
 
 def client(client_id: str) -> str:

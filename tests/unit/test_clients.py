@@ -138,15 +138,15 @@ def test_a_token_that_ends_has_all_that_is_open_let_go_of(
     clients: Clients, clock: Clock, connection: redis.Redis
 ) -> None:
     with connection.pubsub(ignore_subscribe_messages=True) as line:
-        line.subscribe(keys.EXPELLED)
+        line.psubscribe(keys.EVERY_CHANNEL)
         clients.create("acme")
         clients.create("other")
         clients.rotate("acme", 60)
         clock.pass_s(60)
         clients.retire()
         clients.delete("other")
-        told = [each["data"] for _ in range(20) if (each := line.get_message(timeout=0.01))]
-    assert told == [b"acme", b"acme", b"other"]
+        told = [each["channel"] for _ in range(20) if (each := line.get_message(timeout=0.01))]
+    assert told == [b"dubq:events:acme", b"dubq:events:acme", b"dubq:events:other"]
 
 
 def test_what_a_killed_process_has_not_let_go_of_the_next_one_does(

@@ -84,7 +84,7 @@ def test_a_client_s_user_hears_of_its_own_jobs(clients: Clients, real: redis.Red
 
 
 @pytest.mark.parametrize(
-    "channel", ["dubq:events:other:j1", "dubq:events:acme", "dubq:expelled", "*", "__keyspace@0__:*", "rq:pubsub:x"]
+    "channel", ["dubq:events:other:j1", "dubq:events:acme", "*", "__keyspace@0__:*", "rq:pubsub:x"]
 )
 def test_no_other_channel_is_open_to_it(clients: Clients, log_in: LogIn, channel: str) -> None:
     clients.create("other")
