@@ -90,6 +90,14 @@ class JobNotFoundError(RequestError):
     title = "There is no such job"
 
 
+class DeliveryNotFoundError(RequestError):
+    """The job has no such delivery, or not any more."""
+
+    status = 404
+    code = "delivery_not_found"
+    title = "There is no such delivery"
+
+
 class RouteNotFoundError(RequestError):
     """The service has nothing at this address."""
 

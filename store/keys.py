@@ -13,6 +13,10 @@ FINISHED: Final = "dubq:finished"
 """Sorted set: job_id by the time (ms) it may be forgotten."""
 STRAYS: Final = "dubq:strays"
 """Sorted set: job_id of a queued job that was seen in no queue, by the time (ms) it was first missed."""
+OUTBOX: Final = "dubq:outbox"
+"""Sorted set: delivery_id of a webhook that is owed, by the time (ms) the sweep looks after it."""
+SETTLED: Final = "dubq:settled"
+"""Sorted set: delivery_id of a webhook that was delivered or given up, by the time (ms) it may be forgotten."""
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
@@ -29,6 +33,21 @@ def record(job_id: str) -> str:
 def listing(client_id: str, state: str | None = None) -> str:
     """Sorted set: a client's jobs (all, or those in one state) by the time (ms) they were made."""
     return f"dubq:jobs:{client_id}" + (f":{state}" if state else "")
+
+
+def delivery(delivery_id: str) -> str:
+    """Hash: one webhook, its body, and the log of its attempts."""
+    return f"dubq:delivery:{delivery_id}"
+
+
+def deliveries(job_id: str) -> str:
+    """Sorted set: a job's delivery_ids by the time (ms) they were made."""
+    return f"dubq:deliveries:{job_id}"
+
+
+def webhook_secrets(client_id: str) -> str:
+    """Sorted set: the secrets that sign a client's webhooks, by the time (ms) until which they do."""
+    return f"dubq:webhook-secrets:{client_id}"
 
 
 def feed(client_id: str) -> str:

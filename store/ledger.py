@@ -19,6 +19,7 @@ from contract.states import State
 
 from . import keys
 from .durations import Sample
+from .outbox import Outbox
 from .outlook import Outlook
 from .records import Record, document, eta_json, now_utc, to_ms
 from .settings import StoreSettings
@@ -58,6 +59,7 @@ class Ledger:
     ) -> None:
         self.redis, self.settings, self.clock = connection, settings, clock
         self.outlook = Outlook(connection, clock)
+        self.outbox = Outbox(connection, settings, clock)
         self._advance = connection.register_script(ADVANCE)
         self.queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
         # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
@@ -99,6 +101,8 @@ class Ledger:
                 pipe.hset(keys.record(job.job_id), "round", round_)
                 pipe.lrem(self.queue.key, 0, job.job_id)  # a delivery that nobody took: it was cancelled before
             self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
+            if job.done:
+                self.outbox.add(pipe, job)
             if job.state is State.QUEUED and pause_s <= 0:
                 job = replace(job, position=0 if at_front else self.outlook.place())
         if sample:

@@ -38,9 +38,10 @@ LOST: Final = Failure(code="worker_lost", message="the worker that ran this job 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that a sweep has found: `kind` is lost, due, stray, expired or broken; `detail` is for the log.
+    """One thing that a sweep has found; `detail` is for the log.
 
-    All but a broken record, which nobody can read, it has put right.
+    `kind` is lost, due, stray, owed (a webhook), expired or broken. All but a broken record, which nobody can read, it
+    has put right.
     """
 
     kind: str
@@ -63,9 +64,10 @@ class Sweep:
             if not self._redis.set(keys.SWEEP, "1", nx=True, px=TURN_MS):
                 return None
         except OutOfMemoryError:
+            self._ledger.outbox.forget(self._in_time)
             return self.expired(now)  # deleting is all that a full Redis allows, and what it needs
         lost = self.lost(now) if self._has_watched(now) else []
-        return [*lost, *self.due(now), *self.strays(now), *self.expired(now)]
+        return [*lost, *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
 
     def _has_watched(self, now: datetime) -> bool:
         """Whether sweeps have come without a long gap for as long as a lease: only then is silence a worker's.
@@ -124,6 +126,13 @@ class Sweep:
             return detail
 
         return self._each("stray", keys.STRAYS, now - patience, {State.QUEUED}, queue)
+
+    def owed(self) -> list[Found]:
+        """Queue webhooks that are owed and in no queue, and forget those that were settled long ago."""
+        return [Found(*each) for each in self._ledger.outbox.sweep(self._in_time)]
+
+    def _in_time(self) -> bool:
+        return self._monotonic() <= self._until_s
 
     def expired(self, now: datetime) -> list[Found]:
         """Forget finished jobs whose time to live is over, with everything that points to them."""
