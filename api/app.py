@@ -18,6 +18,7 @@ from store.sweep import Sweep
 
 from . import logs, problems, tracing
 from .batch import BatchRoutes
+from .deliveries import DeliveryRoutes
 from .jobs import JobRoutes
 from .listener import Listener
 from .news import NewsRoutes
@@ -51,9 +52,11 @@ def create_app(
         app.json.ensure_ascii = app.json.sort_keys = False
     tracing.mount(app)
     problems.mount(app)
-    store = JobStore(Ledger(connection, settings.store, clock))
-    JobRoutes(store, clock, hub, ping_s=ping_s).mount(app)
-    BatchRoutes(store, clock).mount(app)
+    ledger = Ledger(connection, settings.store, clock)
+    store = JobStore(ledger)
+    JobRoutes(store, clock, hub, ping_s=ping_s, private=settings.webhook_private).mount(app)
+    BatchRoutes(store, clock, private=settings.webhook_private).mount(app)
+    DeliveryRoutes(store, ledger.outbox).mount(app)
     NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)
     ServiceRoutes(settings, connection).mount(app)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
+from contract.addresses import NONE, Networks, parse_networks
 from contract.settings import Environment, number, one_of
 from store.settings import StoreSettings, parse_redis_url
 
@@ -16,12 +17,16 @@ _NOBODY: Final = "none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
-    """`public_redis_url` is what clients are told to subscribe with; None: they are told of no Redis."""
+    """`public_redis_url` is what clients are told to subscribe with; None: they are told of no Redis.
+
+    `webhook_private` are the networks that webhooks may go to besides public addresses.
+    """
 
     store: StoreSettings = field(default_factory=StoreSettings)
     bind: str = "127.0.0.1:5000"
     processes: int = 1
     public_redis_url: str | None = None
+    webhook_private: Networks = NONE
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
@@ -39,6 +44,7 @@ class ApiSettings:
             public_redis_url=env.read(
                 "DUBQ_PUBLIC_REDIS_URL", without_secret(store.redis_url), _public_url, secret=True
             ),
+            webhook_private=env.read("DUBQ_WEBHOOK_PRIVATE", NONE, parse_networks),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )
