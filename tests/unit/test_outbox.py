@@ -246,8 +246,9 @@ def test_what_was_given_up_is_sent_again_for_the_asking(
     assert again.body == parcel.body
 
 
-def test_asking_twice_queues_once(owed: str, outbox: Outbox, connection: redis.Redis) -> None:
+def test_asking_twice_queues_once(owed: str, outbox: Outbox, connection: redis.Redis, clock: Clock) -> None:
     for _ in range(2):
+        clock.pass_s(1)
         outbox.redeliver("j1", owed, "default")
     assert waiting(connection) == [owed]
 
