@@ -11,7 +11,7 @@ from client import CallbackServer, DeliveryState, TranslationClient, WebhookEven
 from contract.addresses import LOOPBACK
 from store.secrets import WebhookSecrets
 
-HURRY = {"DUBQ_WEBHOOK_PRIVATE": LOOPBACK, "DUBQ_WEBHOOK_SPEED": "100", "DUBQ_WEBHOOK_TIMEOUT_S": "1"}
+HURRY = {"DUBQ_WEBHOOK_PRIVATE": LOOPBACK, "DUBQ_WEBHOOK_SPEED": "2000", "DUBQ_WEBHOOK_TIMEOUT_S": "1"}
 
 
 class Handler:
@@ -23,7 +23,7 @@ class Handler:
 
     def __call__(self, event: WebhookEvent) -> None:
         self.begun.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(60)
         assert self.handled.setdefault(event.job.job_id, event.webhook_id) == event.webhook_id
 
 
