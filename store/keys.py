@@ -17,10 +17,12 @@ OUTBOX: Final = "dubq:outbox"
 """Sorted set: delivery_id of a webhook that is owed, by the time (ms) the sweep looks after it."""
 SETTLED: Final = "dubq:settled"
 """Sorted set: delivery_id of a webhook that was delivered or given up, by the time (ms) it may be forgotten."""
+OVERDUE: Final = "dubq:overdue"
+"""Sorted set: job_id of a queued job by the time (ms) it will have waited too long; empty without such a limit."""
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
-"""Hash: when (ms) somebody has swept `last`, and `since` when there was no long gap between two sweeps."""
+"""Hash: how sweeps have come, as `vigil` has it, and where the walk through the queued jobs goes on (`looked`)."""
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
 
@@ -58,6 +60,11 @@ def feed(client_id: str) -> str:
 def channel(client_id: str, job_id: str) -> str:
     """Channel on which every change of one job is published."""
     return f"dubq:events:{client_id}:{job_id}"
+
+
+def presence(holder: str) -> str:
+    """Channel that a process listens on for as long as it lives; nothing is said there."""
+    return f"dubq:presence:{holder}"
 
 
 def ordinal(client_id: str) -> str:

@@ -1,10 +1,11 @@
 """The one way in which a job changes: compare the version, then write everything that belongs together."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import redis
@@ -79,12 +80,19 @@ class Ledger:
         return [self._written(write, position) for write, position in zip(writes, positions, strict=True)]
 
     def move(
-        self, old: Record, job: Job, *, pause_s: float = 0, at_front: bool = False, sample: Sample | None = None
+        self,
+        old: Record,
+        job: Job,
+        *,
+        pause_s: float = 0,
+        at_front: bool = False,
+        sample: Sample | None = None,
+        notes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Record:
         """Write `job`, the next of `old`, and return it as a record.
 
         A job that is queued again waits for `pause_s` first; `at_front`, it is the next to be taken. What there is to
-        learn from an end is in `sample`.
+        learn from an end is in `sample`; `notes` are fields of the record that change with the job.
 
         Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
         """
@@ -98,17 +106,19 @@ class Ledger:
                 pipe.hset(keys.record(job.job_id), "run", run)
             if old.job.done:
                 round_ += 1
-                pipe.hset(keys.record(job.job_id), "round", round_)
+                pipe.hset(keys.record(job.job_id), mapping={"round": round_, "losses": 0})
                 pipe.lrem(self.queue.key, 0, job.job_id)  # a delivery that nobody took: it was cancelled before
             self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
             if job.done:
                 self.outbox.add(pipe, job)
             if job.state is State.QUEUED and pause_s <= 0:
                 job = replace(job, position=0 if at_front else self.outlook.place())
+        for name, value in notes.items():
+            pipe.hset(keys.record(job.job_id), name, value)
         if sample:
             self.outlook.learn(pipe, sample, old.simulate)
         written = self._commit(self._write(pipe, job, was=old.version, becomes=becomes, simulate=old.simulate))
-        return replace(old, job=written, version=becomes, run=run, round=round_)
+        return replace(old, job=written, version=becomes, run=run, round=round_, **notes)
 
     def ask_to_cancel(self, old: Record) -> None:
         """Note that the owner wants the running job to end. Raises StaleWriteError."""
@@ -149,7 +159,7 @@ class Ledger:
         """Take `job` out of the indexes of the state that it is in."""
         pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
         if job.state is State.QUEUED:
-            for index in (keys.QUEUED, keys.DUE, keys.STRAYS):
+            for index in (keys.QUEUED, keys.DUE, keys.STRAYS, keys.OVERDUE):
                 pipe.zrem(index, job.job_id)
         elif job.state is State.RUNNING:
             pipe.zrem(keys.RUNNING, job.job_id)

@@ -19,13 +19,16 @@ _DATABASE: Final = re.compile(r"/?[0-9]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """Times in seconds. `lease_s`: a running job whose worker is silent for so long is given to another."""
+    """Times in seconds. `lease_s`: a running job whose worker is silent for so long is given to another.
+
+    `stray_after_s`: so long a job may be on its way from the queue to a worker that begins it.
+    """
 
     redis_url: str = DEFAULT_URL
     job_ttl_s: float = 86_400
     job_limit_s: float = 3_600
-    lease_s: float = 6
-    stray_after_s: float = 5
+    lease_s: float = 8
+    stray_after_s: float = 2
     feed_length: int = 10_000
 
     @classmethod

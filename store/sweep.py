@@ -6,12 +6,12 @@ the work. Any process may take turns: the more there are, the surer one of them 
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 from rq.exceptions import NoSuchJobError
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
@@ -23,25 +23,26 @@ from contract.states import State
 
 from . import keys
 from .ledger import Ledger
+from .presence import present
 from .records import Record, fetch, to_ms
+from .vigil import SILENT_MS, Vigil, left_behind
 
 BATCH: Final = 200
 """Jobs of one kind that one turn looks at."""
 TURN_MS: Final = 900
 BUDGET_S: Final = 0.5
 """What a turn may take, within `TURN_MS`: a worker's beats wait for it, and nobody else shall sweep meanwhile."""
-SPEAK_UP_S: Final = 2.0
-"""A living worker has renewed its lease so soon after Redis is back."""
+MOST_LOSSES: Final = 3
+"""A job that has lost so many workers is taken for what kills them, however many attempts it has left."""
 
 LOST: Final = Failure(code="worker_lost", message="the worker that ran this job was lost", retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that a sweep has found; `detail` is for the log.
+    """One thing that a sweep has found: `kind` is lost, absent, due, stray, owed, expired or broken; `detail` is for the log.
 
-    `kind` is lost, due, stray, owed (a webhook), expired or broken. All but a broken record, which nobody can read, it
-    has put right.
+    All but a broken record, which nobody can read, it has put right.
     """
 
     kind: str
@@ -66,31 +67,65 @@ class Sweep:
         except OutOfMemoryError:
             self._ledger.outbox.forget(self._in_time)
             return self.expired(now)  # deleting is all that a full Redis allows, and what it needs
-        lost = self.lost(now) if self._has_watched(now) else []
-        return [*lost, *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
+        vigil = self._keep_vigil(to_ms(now))
+        lost = self.lost(now) if vigil.trusts_leases(self._lease_ms) else []
+        absent = self.absent(now) if vigil.trusts_absence() else []
+        return [*lost, *absent, *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
 
-    def _has_watched(self, now: datetime) -> bool:
-        """Whether sweeps have come without a long gap for as long as a lease: only then is silence a worker's.
+    def _keep_vigil(self, now_ms: int) -> Vigil:
+        last, since, server = cast("list[bytes | None]", self._redis.hmget(keys.SWEPT, "last", "since", "server"))
+        before = None
+        if last and since and server is not None:
+            before = Vigil(since_ms=int(since), last_ms=int(last), server=server.decode())
+        vigil = Vigil.kept(before, now_ms, self._server())
+        self._redis.hset(keys.SWEPT, mapping={"last": vigil.last_ms, "since": vigil.since_ms, "server": vigil.server})
+        return vigil
 
-        While Redis is away every lease runs out, and the living workers shall renew theirs before they are judged.
-        """
-        now_ms, lease_ms = to_ms(now), self._ledger.settings.lease_s * 1000
-        last, since = self._redis.hmget(keys.SWEPT, "last", "since")
-        # whoever beat last just before an outage needs a moment after it; and clocks are set back, too
-        gap = last is None or not 0 <= now_ms - int(last) <= lease_ms - SPEAK_UP_S * 1000
-        began_ms = now_ms if gap or since is None else int(since)
-        self._redis.hset(keys.SWEPT, mapping={"last": now_ms, "since": began_ms})
-        return now_ms - began_ms >= lease_ms
+    def _server(self) -> str:
+        """Return what names this run of the server, or "" if it does not say."""
+        try:
+            return str(self._redis.info("server")["run_id"])
+        except ResponseError:
+            return ""  # we may not ask
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._ledger.settings.lease_s * 1000)
 
     def lost(self, now: datetime) -> list[Found]:
-        """Take jobs back from workers whose lease has ended; they have waited once already, so they are next."""
+        """Take jobs back from workers whose lease has ended."""
+        return self._each("lost", keys.RUNNING, self._first(keys.RUNNING, now), {State.RUNNING}, self._take_back)
 
-        def take_back(record: Record) -> str:
-            job = moves.cancel(record.job, now) if record.cancel_requested else None
-            job = job or moves.fail_attempt(record.job, now, replace(LOST, stage=record.job.stage))
-            return f"now {self._ledger.move(record, job, at_front=True).job.state}"
+    def absent(self, now: datetime) -> list[Found]:
+        """Take jobs back from processes that are no more: silent for a moment, and subscribed to nothing."""
+        silent_since = now + timedelta(milliseconds=self._lease_ms - SILENT_MS)
+        # of a frozen process all runs are silent: they shall not hide those behind them
+        pages = self._pages(keys.RUNNING, silent_since)
+        return [
+            found
+            for page in pages
+            for found in self._each("absent", keys.RUNNING, self._abandoned(page), {State.RUNNING}, self._take_back)
+        ]
 
-        return self._each("lost", keys.RUNNING, now, {State.RUNNING}, take_back)
+    def _abandoned(self, job_ids: list[str]) -> list[str]:
+        """Return those whose holder is not there; none if we may not ask, so that leases decide alone."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hget(keys.record(job_id), "holder")
+            holders = [(holder or b"").decode() for holder in pipe.execute()]
+        try:
+            there = present(self._redis, set(holders) - {""})
+        except ResponseError:
+            return []
+        return left_behind(dict(zip(job_ids, holders, strict=True)), there)
+
+    def _take_back(self, record: Record) -> str:
+        """End the attempt of a lost worker; the job has waited once already, so it is next."""
+        now, losses = self._ledger.clock(), record.losses + 1
+        failure = replace(LOST, stage=record.job.stage, retryable=losses < MOST_LOSSES)
+        asked = record.cancel_requested
+        job = moves.cancel(record.job, now) if asked else moves.fail_attempt(record.job, now, failure)
+        return f"now {self._ledger.move(record, job, at_front=True, notes={'losses': losses}).job.state}"
 
     def due(self, now: datetime) -> list[Found]:
         """Queue the retries whose pause is over."""
@@ -103,7 +138,7 @@ class Sweep:
             self._ledger.annotate(record, pipe)
             return f"attempt {record.job.attempt}"
 
-        return self._each("due", keys.DUE, now, {State.QUEUED}, queue)
+        return self._each("due", keys.DUE, self._first(keys.DUE, now), {State.QUEUED}, queue)
 
     def strays(self, now: datetime) -> list[Found]:
         """Queue again what stands as queued, yet was in no queue at two looks `stray_after_s` apart.
@@ -111,12 +146,12 @@ class Sweep:
         Such a job was popped by a worker that died before it began, or that could not read it.
         """
         patience = timedelta(seconds=self._ledger.settings.stray_after_s)
-        self._mark_strays(to_ms(now), to_ms(now - patience))
+        self._mark_strays(to_ms(now))
 
         def queue(record: Record) -> str | None:
             job_id, pipe = record.job.job_id, self._ledger.commands()
             pipe.zrem(keys.STRAYS, job_id)
-            if self._redis.lpos(self._ledger.queue.key, job_id) is not None:
+            if not self._missing([job_id]):
                 self._ledger.annotate(record, pipe)
                 return None  # it is back
             detail = self._why_dropped(job_id)
@@ -125,7 +160,7 @@ class Sweep:
             self._ledger.annotate(record, pipe)
             return detail
 
-        return self._each("stray", keys.STRAYS, now - patience, {State.QUEUED}, queue)
+        return self._each("stray", keys.STRAYS, self._first(keys.STRAYS, now - patience), {State.QUEUED}, queue)
 
     def owed(self) -> list[Found]:
         """Queue webhooks that are owed and in no queue, and forget those that were settled long ago."""
@@ -150,16 +185,38 @@ class Sweep:
             return f"was {job.state}"
 
         final = {state for state in State if state.is_final}
-        return self._each("expired", keys.FINISHED, now, final, forget)
+        return self._each("expired", keys.FINISHED, self._first(keys.FINISHED, now), final, forget)
+
+    def _first(self, index: str, until: datetime, start: int = 0) -> list[str]:
+        """Return the first jobs that `index` has up to a time, from place `start` on."""
+        return self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=start, num=BATCH))
+
+    def _pages(self, index: str, until: datetime) -> Iterator[list[str]]:
+        """Yield all jobs that `index` has up to a time, page by page, as long as the turn lasts.
+
+        A page whose jobs leave the index makes the next ones move up: they are met in a later turn.
+        """
+        start = 0
+        while (page := self._first(index, until, start)) and not self._is_over():
+            yield page
+            start += BATCH
+
+    def _is_over(self) -> bool:
+        """Whether the turn has taken as long as it may."""
+        return self._monotonic() > self._until_s
 
     def _each(
-        self, kind: str, index: str, until: datetime, states: set[State], act: Callable[[Record], str | None]
+        self,
+        kind: str,
+        index: str,
+        job_ids: Iterable[str],
+        states: set[State],
+        act: Callable[[Record], str | None],
     ) -> list[Found]:
-        """Act on each job that `index` has up to a time and that is in one of `states`; drop the other entries."""
-        job_ids = self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=0, num=BATCH))
+        """Act on each job that is in one of `states`; drop the others from `index`, which has them by mistake."""
         found: list[Found] = []
         for job_id in job_ids:
-            if self._monotonic() > self._until_s:
+            if self._is_over():
                 break
             try:
                 detail = self._look(job_id, index, states, act)
@@ -184,20 +241,29 @@ class Sweep:
         self._ledger.annotate(record, pipe)  # guarded: the job may just be entering this very index again
         return None
 
-    def _mark_strays(self, now_ms: int, oldest_ms: int) -> None:
-        """Walk on through the queued jobs, longest queued first, and note which of them are in no queue."""
-        looked = int(self._redis.hget(keys.SWEPT, "looked") or 0)
-        waiting = self._members(self._redis.zrangebyscore(keys.QUEUED, "-inf", oldest_ms, start=looked, num=BATCH))
-        following = looked + BATCH if len(waiting) == BATCH else 0
+    def _mark_strays(self, now_ms: int) -> None:
+        """Note which queued jobs are in no queue: among the next to be taken, and, walking on, among all."""
+        next_ones = self._queued(0)
+        looked = int(self._redis.hget(keys.SWEPT, "looked") or 0) or len(next_ones)
+        later_ones = self._queued(looked) if len(next_ones) == BATCH else []
+        following = looked + BATCH if len(later_ones) == BATCH else 0
         if following != looked:
             self._redis.hset(keys.SWEPT, "looked", following)
+        missed = self._missing([*next_ones, *later_ones])
+        if missed:
+            self._redis.zadd(keys.STRAYS, dict.fromkeys(missed, now_ms), nx=True)
+
+    def _queued(self, start: int) -> list[str]:
+        """Return queued jobs in their order, from place `start` on."""
+        return self._members(self._redis.zrange(keys.QUEUED, start, start + BATCH - 1))
+
+    def _missing(self, job_ids: list[str]) -> list[str]:
+        """Return those that RQ's queue does not have."""
         with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in waiting:
+            for job_id in job_ids:
                 pipe.lpos(self._ledger.queue.key, job_id)
-            places = pipe.execute()
-            missed = [job_id for job_id, place in zip(waiting, places, strict=True) if place is None]
-            if missed:
-                self._redis.zadd(keys.STRAYS, dict.fromkeys(missed, now_ms), nx=True)
+            places = pipe.execute() if job_ids else []
+        return [job_id for job_id, place in zip(job_ids, places, strict=True) if place is None]
 
     def _why_dropped(self, job_id: str) -> str:
         """Return what RQ has noted on the delivery that came to nothing."""
