@@ -15,6 +15,7 @@ from store.ledger import Ledger
 from store.records import now_utc
 from store.settings import connect
 from store.sweep import Sweep
+from store.sweeper import Sweeper
 
 from . import logs, problems, tracing
 from .batch import BatchRoutes
@@ -26,7 +27,6 @@ from .service import ServiceRoutes
 from .settings import ApiSettings
 from .single import SingleRoutes
 from .streams import ping_s
-from .sweeper import Sweeper
 
 HUB: Final = "dubq.hub"
 """Where the application keeps its hub among its extensions."""
@@ -75,7 +75,7 @@ def from_env() -> flask.Flask:
         structlog.get_logger().warning("open_to_the_network", bind=settings.bind, auth="off")
     connection = connect(settings.store.redis_url)
     ledger = Ledger(connection, settings.store)
-    Sweeper(Sweep(ledger)).start()
+    Sweeper(Sweep(ledger), structlog.get_logger()).start()
     hub = Hub()
     Listener(connection, hub).start()
     return create_app(settings, connection, hub=hub)

@@ -6,7 +6,7 @@ the work. Any process may take turns: the more there are, the surer one of them 
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -51,16 +51,20 @@ class Found:
 
 
 class Sweep:
-    """Takes turns at putting things right. `monotonic` tells how long a turn takes, in seconds."""
+    """Takes turns at putting things right. `monotonic` tells how long a turn takes, in seconds.
+
+    `left_work` says that the last turn was not enough for all that lost workers have left behind.
+    """
 
     def __init__(self, ledger: Ledger, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._ledger, self._redis = ledger, ledger.redis
         self._monotonic, self._until_s = monotonic, math.inf
+        self.left_work = False
 
     def turn(self) -> list[Found] | None:
         """Sweep once and return what was found, or None if somebody else has swept within the last second."""
         now = self._ledger.clock()
-        self._until_s = self._monotonic() + BUDGET_S
+        self._until_s, self.left_work = self._monotonic() + BUDGET_S, False
         try:
             if not self._redis.set(keys.SWEEP, "1", nx=True, px=TURN_MS):
                 return None
@@ -70,6 +74,9 @@ class Sweep:
         vigil = self._keep_vigil(to_ms(now))
         lost = self.lost(now) if vigil.trusts_leases(self._lease_ms) else []
         absent = self.absent(now) if vigil.trusts_absence() else []
+        self.left_work = len(lost) >= BATCH or (bool(lost or absent) and self._is_over())
+        if self.left_work:
+            self._redis.delete(keys.SWEEP)  # whoever comes next need not wait
         return [*lost, *absent, *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
 
     def _keep_vigil(self, now_ms: int) -> Vigil:
@@ -97,15 +104,18 @@ class Sweep:
         return self._each("lost", keys.RUNNING, self._first(keys.RUNNING, now), {State.RUNNING}, self._take_back)
 
     def absent(self, now: datetime) -> list[Found]:
-        """Take jobs back from processes that are no more: silent for a moment, and subscribed to nothing."""
+        """Take jobs back from processes that are no more: silent for a moment, and subscribed to nothing.
+
+        All pages are looked at: of a frozen process all runs are silent, and shall not hide those behind them.
+        """
         silent_since = now + timedelta(milliseconds=self._lease_ms - SILENT_MS)
-        # of a frozen process all runs are silent: they shall not hide those behind them
-        pages = self._pages(keys.RUNNING, silent_since)
-        return [
-            found
-            for page in pages
-            for found in self._each("absent", keys.RUNNING, self._abandoned(page), {State.RUNNING}, self._take_back)
-        ]
+        found: list[Found] = []
+        passed = 0
+        while not self._is_over() and (page := self._first(keys.RUNNING, silent_since, passed)):
+            new = self._each("absent", keys.RUNNING, self._abandoned(page), {State.RUNNING}, self._take_back)
+            found += new
+            passed += len(page) - sum(each.kind == "absent" for each in new)  # those have left the index
+        return found
 
     def _abandoned(self, job_ids: list[str]) -> list[str]:
         """Return those whose holder is not there; none if we may not ask, so that leases decide alone."""
@@ -190,16 +200,6 @@ class Sweep:
     def _first(self, index: str, until: datetime, start: int = 0) -> list[str]:
         """Return the first jobs that `index` has up to a time, from place `start` on."""
         return self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=start, num=BATCH))
-
-    def _pages(self, index: str, until: datetime) -> Iterator[list[str]]:
-        """Yield all jobs that `index` has up to a time, page by page, as long as the turn lasts.
-
-        A page whose jobs leave the index makes the next ones move up: they are met in a later turn.
-        """
-        start = 0
-        while (page := self._first(index, until, start)) and not self._is_over():
-            yield page
-            start += BATCH
 
     def _is_over(self) -> bool:
         """Whether the turn has taken as long as it may."""
