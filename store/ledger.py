@@ -1,6 +1,7 @@
 """The one way in which a job changes: compare the version, then write everything that belongs together."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -170,6 +171,8 @@ class Ledger:
         """Put `job` into the indexes of the state that it is in, and into RQ's queue where it is due."""
         pipe.zadd(keys.listing(job.client_id, job.state), {job.job_id: to_ms(job.created_at)})
         at_ms = to_ms(job.updated_at)
+        if job.state is State.QUEUED and self.settings.queue_limit_s < math.inf:
+            pipe.zadd(keys.OVERDUE, {job.job_id: at_ms + int((pause_s + self.settings.queue_limit_s) * 1000)})
         if job.state is State.RUNNING:
             pipe.zadd(keys.RUNNING, {job.job_id: self.lease_end_ms()})
         elif job.state is not State.QUEUED:

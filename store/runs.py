@@ -12,10 +12,11 @@ from contract.job import Failure, Job, Output
 from contract.states import State
 
 from . import keys
-from .durations import Passage, Sample
+from .durations import Passage, Past, Sample
 from .ledger import Ledger
 from .presence import Presence
 from .records import Record, fetch, fetch_one
+from .settings import StoreSettings
 
 BEAT: Final = (Path(__file__).parent / "beat.lua").read_text("utf-8")
 
@@ -43,6 +44,16 @@ class Run:
     def job(self) -> Job:
         """The job as this run last wrote it."""
         return self.record.job
+
+    @property
+    def settings(self) -> StoreSettings:
+        """What the operator has set, limits of time among it."""
+        return self._ledger.settings
+
+    @property
+    def past(self) -> Past | None:
+        """What is known of jobs of this kind."""
+        return self._ledger.outlook.known(self.record.simulate)
 
     def advance(self, stage: str | None, progress: float) -> Job:
         """Report the stage, and the progress of the whole job from 0.0 to 1.0."""

@@ -35,14 +35,15 @@ BUDGET_S: Final = 0.5
 MOST_LOSSES: Final = 3
 """A job that has lost so many workers is taken for what kills them, however many attempts it has left."""
 
+OVERDUE: Final = Failure(code="queue_time_limit", message="the job waited in the queue for too long", retryable=True)
 LOST: Final = Failure(code="worker_lost", message="the worker that ran this job was lost", retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that a sweep has found: `kind` is lost, absent, due, stray, owed, expired or broken; `detail` is for the log.
+    """One thing that a sweep has found: `kind` is lost, absent, overdue, due, stray, owed, expired or broken.
 
-    All but a broken record, which nobody can read, it has put right.
+    All but a broken record, which nobody can read, it has put right. `detail` is for the log.
     """
 
     kind: str
@@ -77,7 +78,7 @@ class Sweep:
         self.left_work = len(lost) >= BATCH or (bool(lost or absent) and self._is_over())
         if self.left_work:
             self._redis.delete(keys.SWEEP)  # whoever comes next need not wait
-        return [*lost, *absent, *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
+        return [*lost, *absent, *self.overdue(now), *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
 
     def _keep_vigil(self, now_ms: int) -> Vigil:
         last, since, server = cast("list[bytes | None]", self._redis.hmget(keys.SWEPT, "last", "since", "server"))
@@ -136,6 +137,15 @@ class Sweep:
         asked = record.cancel_requested
         job = moves.cancel(record.job, now) if asked else moves.fail_attempt(record.job, now, failure)
         return f"now {self._ledger.move(record, job, at_front=True, notes={'losses': losses}).job.state}"
+
+    def overdue(self, now: datetime) -> list[Found]:
+        """End what has waited in the queue for longer than a job may."""
+
+        def give_up(record: Record) -> str:
+            self._ledger.move(record, moves.fail(record.job, now, OVERDUE))
+            return f"queued since {record.job.updated_at}"
+
+        return self._each("overdue", keys.OVERDUE, self._first(keys.OVERDUE, now), {State.QUEUED}, give_up)
 
     def due(self, now: datetime) -> list[Found]:
         """Queue the retries whose pause is over."""

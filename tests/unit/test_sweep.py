@@ -11,13 +11,14 @@ from contract.errors import JobNotFoundError
 from contract.job import Failure
 from contract.states import State
 from store import keys
+from store.jobs import JobStore
+from store.ledger import Ledger
 from store.runs import Beat, RunStore
+from store.settings import StoreSettings
 from store.sweep import Found, Sweep
 
 if TYPE_CHECKING:
     import redis
-
-    from store.jobs import JobStore
 
 PASSING = Failure(code="x", message="", retryable=True)
 
@@ -188,8 +189,36 @@ def test_a_reset_job_is_not_forgotten(jobs: JobStore, runs: RunStore, sweep: Swe
 
 
 def test_leftovers_in_an_index_are_dropped(sweep: Sweep, clock: Clock, connection: redis.Redis) -> None:
-    for index in (keys.RUNNING, keys.DUE, keys.STRAYS, keys.FINISHED):
+    for index in (keys.RUNNING, keys.OVERDUE, keys.DUE, keys.STRAYS, keys.FINISHED):
         connection.zadd(index, {"nobody": 0})
-    for look in (sweep.lost, sweep.due, sweep.strays, sweep.expired):
+    for look in (sweep.lost, sweep.overdue, sweep.due, sweep.strays, sweep.expired):
         assert look(clock()) == []
     assert list(connection.scan_iter()) == []
+
+
+@pytest.mark.parametrize("pause_s", [0, 3])
+def test_a_job_that_waits_for_too_long_ends_in_error(connection: redis.Redis, clock: Clock, pause_s: float) -> None:
+    ledger = Ledger(connection, StoreSettings(queue_limit_s=10), clock)
+    jobs, sweep = JobStore(ledger), Sweep(ledger)
+    begun(jobs, RunStore(ledger)).fail(PASSING, pause_s=pause_s)
+    clock.pass_s(pause_s + 9)
+    assert sweep.overdue(clock()) == []
+    clock.pass_s(1)
+    assert [(each.kind, each.job_id) for each in sweep.overdue(clock())] == [("overdue", "j1")]
+    job = jobs.read("j1", "default")
+    assert job.error is not None
+    assert (job.state, job.error.code, job.error.retryable) == (State.ERROR, "queue_time_limit", True)
+    assert connection.zcard(keys.OVERDUE) == connection.zcard(keys.QUEUED) == connection.zcard(keys.DUE) == 0
+
+
+def test_a_job_that_was_begun_in_time_is_not_too_long_in_the_queue(connection: redis.Redis, clock: Clock) -> None:
+    ledger = Ledger(connection, StoreSettings(queue_limit_s=10), clock)
+    begun(JobStore(ledger), RunStore(ledger))
+    clock.pass_s(60)
+    assert Sweep(ledger).overdue(clock()) == []
+
+
+def test_without_a_limit_a_job_may_wait_for_ever(jobs: JobStore, sweep: Sweep, clock: Clock) -> None:
+    jobs.create(a_job(), fingerprint="f")
+    clock.pass_s(86_400 * 30)
+    assert sweep.overdue(clock()) == []
