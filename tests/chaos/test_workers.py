@@ -51,7 +51,7 @@ def test_a_job_that_stalls_is_stopped_and_says_so(service: Service) -> None:
     service.env["DUBQ_STALL_LIMIT_S"] = "1"
     service.start(workers=1)
     with TranslationClient(service.url) as client:
-        job = client.submit(VIDEO, simulate={"outcome": "stall"}, max_attempts=1)
+        job = client.submit(VIDEO, simulate={"outcome": "stall", "duration_s": 1}, max_attempts=1)
         done = client.wait(job.job_id, timeout=30, raise_on_failure=False)
     assert done.error is not None
     assert (done.state, done.error.code) == (State.ERROR, "stalled")
