@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import OutOfMemoryError
 from rq.exceptions import NoSuchJobError
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
@@ -23,9 +23,9 @@ from contract.states import State
 
 from . import keys
 from .ledger import Ledger
-from .presence import present
+from .presence import abandoned, keep_vigil
 from .records import Record, fetch, to_ms
-from .vigil import SILENT_MS, Vigil, left_behind
+from .vigil import SILENT_MS
 
 BATCH: Final = 200
 """Jobs of one kind that one turn looks at."""
@@ -72,29 +72,13 @@ class Sweep:
         except OutOfMemoryError:
             self._ledger.outbox.forget(self._in_time)
             return self.expired(now)  # deleting is all that a full Redis allows, and what it needs
-        vigil = self._keep_vigil(to_ms(now))
+        vigil = keep_vigil(self._redis, to_ms(now))
         lost = self.lost(now) if vigil.trusts_leases(self._lease_ms) else []
         absent = self.absent(now) if vigil.trusts_absence() else []
         self.left_work = len(lost) >= BATCH or (bool(lost or absent) and self._is_over())
         if self.left_work:
             self._redis.delete(keys.SWEEP)  # whoever comes next need not wait
         return [*lost, *absent, *self.overdue(now), *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
-
-    def _keep_vigil(self, now_ms: int) -> Vigil:
-        last, since, server = cast("list[bytes | None]", self._redis.hmget(keys.SWEPT, "last", "since", "server"))
-        before = None
-        if last and since and server is not None:
-            before = Vigil(since_ms=int(since), last_ms=int(last), server=server.decode())
-        vigil = Vigil.kept(before, now_ms, self._server())
-        self._redis.hset(keys.SWEPT, mapping={"last": vigil.last_ms, "since": vigil.since_ms, "server": vigil.server})
-        return vigil
-
-    def _server(self) -> str:
-        """Return what names this run of the server, or "" if it does not say."""
-        try:
-            return str(self._redis.info("server")["run_id"])
-        except ResponseError:
-            return ""  # we may not ask
 
     @property
     def _lease_ms(self) -> int:
@@ -113,22 +97,10 @@ class Sweep:
         found: list[Found] = []
         passed = 0
         while not self._is_over() and (page := self._first(keys.RUNNING, silent_since, passed)):
-            new = self._each("absent", keys.RUNNING, self._abandoned(page), {State.RUNNING}, self._take_back)
+            new = self._each("absent", keys.RUNNING, abandoned(self._redis, page), {State.RUNNING}, self._take_back)
             found += new
             passed += len(page) - sum(each.kind == "absent" for each in new)  # those have left the index
         return found
-
-    def _abandoned(self, job_ids: list[str]) -> list[str]:
-        """Return those whose holder is not there; none if we may not ask, so that leases decide alone."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in job_ids:
-                pipe.hget(keys.record(job_id), "holder")
-            holders = [(holder or b"").decode() for holder in pipe.execute()]
-        try:
-            there = present(self._redis, set(holders) - {""})
-        except ResponseError:
-            return []
-        return left_behind(dict(zip(job_ids, holders, strict=True)), there)
 
     def _take_back(self, record: Record) -> str:
         """End the attempt of a lost worker; the job has waited once already, so it is next."""

@@ -77,7 +77,7 @@ def house(valkey: ValkeyServer, clock: Clock) -> Iterator[House]:
 
 @pytest.fixture
 def presence(house: House) -> Iterator[Presence]:
-    with Presence(house.redis, "h1") as presence:
+    with Presence(house.redis, "h1", clock=lambda: house.clock().timestamp()) as presence:
         yield presence
 
 
