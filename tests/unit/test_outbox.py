@@ -147,7 +147,7 @@ def test_a_delivery_that_was_popped_and_never_begun_is_found(
     owed: str, sweep: Sweep, connection: redis.Redis, clock: Clock
 ) -> None:
     popped(connection)
-    clock.pass_s(4.9)
+    clock.pass_s(1.9)
     assert sweep.owed() == []
     clock.pass_s(0.1)
     assert sweep.owed() == [Found("owed", "j1", f"{owed}, tried 0 times")]
