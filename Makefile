@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env demo test test-fast check format docs bench compose-test lock clean
+.PHONY: help env demo test test-fast check format docs bench soak compose-test lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
@@ -44,6 +44,9 @@ docs: env  ## make docs/reference/client.md of the docstrings again
 
 bench: env  ## print the figures of docs/benchmarks.md again
 	$(BIN)/python -m benchmarks
+
+soak: env  ## a minute of killed workers and restarts of Valkey under load
+	$(BIN)/python -m pytest -s tests/soak
 
 compose-test: env  ## try docker-compose.yml on a real Docker engine
 	$(BIN)/python -m pytest tests/compose

@@ -16,11 +16,13 @@ from store.ledger import Ledger
 from store.records import now_utc
 from store.settings import connect
 from store.sweep import Sweep
+from store.sweeper import Sweeper
 
 from . import logs, problems, tracing
 from .batch import BatchRoutes
 from .caller import Doorkeeper
 from .clients import ClientRoutes
+from .deliveries import DeliveryRoutes
 from .jobs import JobRoutes
 from .keeper import Keeper
 from .listener import Listener
@@ -29,7 +31,6 @@ from .service import ServiceRoutes
 from .settings import ApiSettings
 from .single import SingleRoutes
 from .streams import ping_s
-from .sweeper import Sweeper
 
 HUB: Final = "dubq.hub"
 """Where the application keeps its hub among its extensions."""
@@ -60,9 +61,11 @@ def create_app(
     clients = Clients(connection, clock)
     doorkeeper = Doorkeeper(settings, clients)
     doorkeeper.mount(app)
-    store = JobStore(Ledger(connection, settings.store, clock))
-    JobRoutes(store, clock, hub, ping_s=ping_s).mount(app)
-    BatchRoutes(store, clock).mount(app)
+    ledger = Ledger(connection, settings.store, clock)
+    store = JobStore(ledger)
+    JobRoutes(store, clock, hub, ping_s=ping_s, private=settings.webhook_private).mount(app)
+    BatchRoutes(store, clock, private=settings.webhook_private).mount(app)
+    DeliveryRoutes(store, ledger.outbox).mount(app)
     NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)
     ClientRoutes(clients, clock).mount(app)
@@ -82,7 +85,7 @@ def from_env() -> flask.Flask:
         structlog.get_logger().warning("open_to_the_network", bind=settings.bind, auth="off")
     connection = connect(settings.store.redis_url)
     ledger = Ledger(connection, settings.store)
-    Sweeper(Sweep(ledger)).start()
+    Sweeper(Sweep(ledger), structlog.get_logger()).start()
     Keeper(settings, Clients(connection)).start()
     hub = Hub()
     app = create_app(settings, connection, hub=hub)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import flask
 
+from contract.addresses import NONE, Networks
 from contract.errors import DubqError, InvalidFieldsError
 from store.jobs import Created, JobStore
 from store.ledger import New
@@ -27,10 +28,10 @@ MULTI_STATUS: Final = 207
 
 
 class BatchRoutes:
-    """The one route. `clock` returns aware UTC times in whole milliseconds."""
+    """The one route. `clock` returns aware UTC times in whole milliseconds; `private` is as for single submissions."""
 
-    def __init__(self, store: JobStore, clock: Callable[[], datetime]) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: JobStore, clock: Callable[[], datetime], *, private: Networks = NONE) -> None:
+        self._store, self._clock, self._private = store, clock, private
 
     def mount(self, app: flask.Flask) -> None:
         """Put the route into `app`."""
@@ -51,7 +52,7 @@ class BatchRoutes:
         if not isinstance(item, dict):
             return invalid("", "has to be an object")
         try:
-            submission = Submission.parse(item, MOST_ERRORS)
+            submission = Submission.parse(item, private=self._private, most_errors=MOST_ERRORS)
         except InvalidFieldsError as error:
             return error
         now = self._clock()

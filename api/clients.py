@@ -85,7 +85,6 @@ class ClientRoutes:
             "client_id": client.client_id,
             "created_at": to_rfc3339(client.created_at),
             "tokens": _ends(client.tokens, now),
-            "webhook_secrets": _ends(client.secrets, now),
         }
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import flask
 
+from contract.addresses import NONE, Networks
 from contract.errors import FieldProblem, InvalidFieldsError
 from contract.ids import is_job_id, uuid7
 from contract.job import Job
@@ -36,13 +37,20 @@ _FILTERS: Final = frozenset({"state", "target_language", "limit", "cursor"})
 class JobRoutes:
     """The jobs of whoever is asking. `clock` returns aware UTC times in whole milliseconds; `hub` knows of news.
 
-    `ping_s` gives the pace of pings for so many who are told by it.
+    `ping_s` gives the pace of pings for so many who are told by it; `private` are the networks that webhooks may go to
+    besides public addresses.
     """
 
     def __init__(
-        self, store: JobStore, clock: Callable[[], datetime], hub: Hub, *, ping_s: Callable[[int], float] = ping_s
+        self,
+        store: JobStore,
+        clock: Callable[[], datetime],
+        hub: Hub,
+        *,
+        ping_s: Callable[[int], float] = ping_s,
+        private: Networks = NONE,
     ) -> None:
-        self._store, self._clock, self._hub, self._ping_s = store, clock, hub, ping_s
+        self._store, self._clock, self._hub, self._ping_s, self._private = store, clock, hub, ping_s, private
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -55,7 +63,7 @@ class JobRoutes:
     def submit(self) -> flask.Response:
         """Take a job: 202, or 200 if this very submission has made it before."""
         key = idempotency_key()
-        submission = Submission.parse(json_object())
+        submission = Submission.parse(json_object(), private=self._private)
         now = self._clock()
         created = self._store.create(
             submission.job(submission.job_id or new_job_id(now), client_id(), now),

@@ -17,9 +17,11 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
+from contract.addresses import NONE, Networks, Target
 from contract.ids import JOB_ID
 from contract.job import Job, Priority
 from contract.states import State
@@ -35,6 +37,9 @@ SHORTEST_VIDEO_S: Final = 0.001
 # larger integers lose digits in readers whose numbers are doubles, Redis's Lua among them. Source: RFC 7493
 MAX_INTEGER: Final = 2**53 - 1
 
+PRIVATE: Final = "private"
+"""Under this name the validation of a callback_url is told which networks it may lead to."""
+
 _NO_URL: Final = re.compile(r'[\s\x00-\x20\x7f-\xa0<>"\\^`{|}]')
 _TOO_LARGE: Final = f"has to be {MAX_METADATA_BYTES} bytes at most, as JSON"
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -49,6 +54,13 @@ def _web_url(text: str) -> str:
     if not good or _NO_URL.search(text):
         raise ValueError("has to be an http or https URL with a host, without spaces")
     return text
+
+
+def _callback(url: str, info: ValidationInfo) -> str:
+    """Refuse a URL where nothing may be sent, as far as that can be told: a name's addresses are looked at later."""
+    if refusal := Target.of(url).refusal((info.context or {}).get(PRIVATE, NONE)):
+        raise ValueError(refusal)
+    return url
 
 
 def _line(text: str) -> str:
@@ -90,6 +102,7 @@ def _canonical(value: Any) -> bytes:
 
 
 WebUrl = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_web_url)]
+CallbackUrl = Annotated[WebUrl, AfterValidator(_callback)]
 Title = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line)]
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 JobId = Annotated[str, StringConstraints(pattern=f"^{JOB_ID.pattern}$")]
@@ -102,10 +115,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     @classmethod
-    def parse(cls, body: dict[str, Any], most_errors: int = MAX_ERRORS) -> Self:
-        """Check a body. Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most."""
+    def parse(cls, body: dict[str, Any], *, private: Networks = NONE, most_errors: int = MAX_ERRORS) -> Self:
+        """Check a body. `private` are the networks that webhooks may go to besides public addresses.
+
+        Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most.
+        """
         try:
-            return cls.model_validate(body)
+            return cls.model_validate(body, context={PRIVATE: private})
         except ValidationError as error:
             raise invalid_body(error, most_errors) from None
 
@@ -139,7 +155,7 @@ class Submission(Strict):
     video_duration_s: float | None = Field(None, ge=SHORTEST_VIDEO_S, le=DAY_S)
     priority: Annotated[Priority, Field(strict=False)] = Priority.DEFAULT
     metadata: Metadata = Field(default_factory=dict)
-    callback_url: WebUrl | None = None
+    callback_url: CallbackUrl | None = None
     job_id: JobId | None = None
     max_attempts: int = Field(3, ge=1, le=10)
     simulate: Simulate | None = None

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
+from contract.addresses import NONE, Networks, parse_networks
 from contract.settings import Environment, number, one_of
 from store.settings import StoreSettings, parse_redis_url, without_login
 
@@ -27,6 +28,7 @@ class ApiSettings:
 
     Without `auth` whoever reaches the service may do everything, so it listens on loopback alone, unless
     `is_behind_loopback`: something else sees to that. `admin_token` None: the service makes one.
+    `webhook_private` are the networks that webhooks may go to besides public addresses.
     """
 
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -36,6 +38,7 @@ class ApiSettings:
     admin_token: str | None = field(default=None, repr=False)
     is_behind_loopback: bool = False
     public_redis_url: str | None = None
+    webhook_private: Networks = NONE
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
@@ -55,6 +58,7 @@ class ApiSettings:
             bind=env.read("DUBQ_BIND", "127.0.0.1:5000", _bind),
             processes=env.read("WEB_CONCURRENCY", 1, _processes),
             public_redis_url=env.read("DUBQ_PUBLIC_REDIS_URL", shown, _public_url, secret=True),
+            webhook_private=env.read("DUBQ_WEBHOOK_PRIVATE", NONE, parse_networks),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )

@@ -55,7 +55,7 @@ def show(client_id: str, service: Service, speech: Speech) -> None:
     """Show the client ID, without its tokens."""
     found = service.ask("GET", f"/clients/{client_id}")
     facts = [("client", found["client_id"]), ("created", found["created_at"]), ("tokens", _lives(found["tokens"]))]
-    speech.result(found, columns([*facts, ("webhook secrets", _lives(found["webhook_secrets"]))]))
+    speech.result(found, columns(facts))
 
 
 @clients.command()

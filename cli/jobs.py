@@ -60,7 +60,7 @@ timeout_option = click.option(
 @click.option(
     "--metadata", multiple=True, callback=pairs, metavar="NAME=VALUE", help="A note of your own; may be repeated."
 )
-@click.option("--callback-url", metavar="URL", help="Where to send word of the end (recorded; not called yet).")
+@click.option("--callback-url", metavar="URL", help="Where to send word of the end.")
 @click.option("--max-attempts", type=int, metavar="N", help="How often to try.")
 @click.option(
     "--simulate", callback=json_object, metavar="JSON", help="""The course to simulate: '{"duration_s": 3}'."""

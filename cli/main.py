@@ -37,6 +37,9 @@ COMMANDS: Final = {
     "reset": ("cli.jobs", "Run a finished job again."),
     "jobs": ("cli.jobs", "List jobs, newest first."),
     "clients": ("cli.clients", "Make and delete clients, and change their tokens."),
+    "deliveries": ("cli.deliveries", "Show the log of a job's webhooks."),
+    "redeliver": ("cli.deliveries", "Send a webhook again."),
+    "webhook-secret": ("cli.secrets", "Show what webhooks are signed with, or change it."),
     "listen": ("cli.listen", "Receive webhooks, and print them."),
 }
 

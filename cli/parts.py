@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from api.settings import ApiSettings
+from contract.addresses import LOOPBACK
 from contract.errors import SettingsError
 from worker.settings import WorkerSettings
 
@@ -77,4 +78,6 @@ def workers(ground: Ground, env: Mapping[str, str], count: int) -> list[Part]:
 
 
 def _environment(ground: Ground, env: Mapping[str, str]) -> dict[str, str]:
-    return {**env, "DUBQ_REDIS_URL": ground.redis_url, "PYTHONUNBUFFERED": "1"}
+    # whoever can reach a service on loopback is on this machine already, and so are the receivers that are tried there
+    ours = {"DUBQ_REDIS_URL": ground.redis_url, "PYTHONUNBUFFERED": "1"}
+    return {"DUBQ_WEBHOOK_PRIVATE": LOOPBACK, **env, **ours}

@@ -51,10 +51,10 @@ def workers(port: int) -> int:
 
 
 def depths(url: str) -> dict[str, int]:
-    """Return how many jobs are queued, wait for another try, and run. Raises RedisError."""
+    """Return how many jobs are queued, wait for another try, and run; and webhooks that are owed. Raises RedisError."""
     with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
         pipe = connection.pipeline(transaction=False)
-        for index in (keys.QUEUED, keys.DUE, keys.RUNNING):
+        for index in (keys.QUEUED, keys.DUE, keys.RUNNING, keys.OUTBOX):
             pipe.zcard(index)
-        queued, due, running = pipe.execute()
-    return {"queued": queued, "retrying": due, "running": running}
+        queued, due, running, owed = pipe.execute()
+    return {"queued": queued, "retrying": due, "running": running, "webhooks": owed}

@@ -13,8 +13,10 @@ awaited. It needs aiohttp, `webhooks` and `CallbackServer` need standardwebhooks
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from contract.delivery import Attempt, Delivery, DeliveryState
 from contract.errors import (
     AuthenticationError,
+    DeliveryNotFoundError,
     DubqError,
     ForbiddenError,
     IllegalTransitionError,
@@ -61,8 +63,12 @@ _LATER: Final = {
 """What needs a package that not everybody has, and where it is."""
 
 __all__ = [  # for a star import, which imports no package that not everybody has: the others are asked for by name
+    "Attempt",
     "AuthenticationError",
     "ClientClosedError",
+    "Delivery",
+    "DeliveryNotFoundError",
+    "DeliveryState",
     "DubqError",
     "Eta",
     "Failure",

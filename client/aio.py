@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from contract.delivery import Delivery
 from contract.job import Job, Priority
 from contract.states import State
 
@@ -177,6 +178,15 @@ class AsyncTranslationClient(AsyncWaits):
         job = await self._call(http.reset(job_id))
         self.metrics.forget_knowing(job.job_id)
         return job
+
+    async def deliveries(self, job_id: str) -> list[Delivery]:
+        """Read the log of a job's webhooks: a delivery for each end that the job has had, oldest first."""
+        found = await self._call(http.deliveries(job_id))
+        return list(found)
+
+    async def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        """Have a webhook sent again, now, whatever has become of it; its receiver sees the same id and body."""
+        return await self._call(http.redeliver(job_id, delivery_id))
 
     async def _call(self, request: http.Request[T]) -> T:
         """Send one request once; return its value."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
+from contract.delivery import Delivery
 from contract.errors import (
     DubqError,
     JobNotFoundError,
@@ -33,6 +34,8 @@ class Kind(StrEnum):
     LIST = "list"
     CANCEL = "cancel"
     RESET = "reset"
+    DELIVERIES = "deliveries"
+    REDELIVER = "redeliver"
     CONNECT = "connect"
     LONG_POLL = "long_poll"
     EVENTS = "events"
@@ -187,6 +190,20 @@ def reset(job_id: str) -> Request[Job]:
     return Request(kind=Kind.RESET, method="POST", path=_path(job_id) + "/reset", read=Job.from_wire, job_id=job_id)
 
 
+def deliveries(job_id: str) -> Request[tuple[Delivery, ...]]:
+    """Read the log of a job's webhooks."""
+    job_id = job_id_of(job_id)
+    path = _path(job_id) + "/deliveries"
+    return Request(kind=Kind.DELIVERIES, method="GET", path=path, read=_read_deliveries, job_id=job_id)
+
+
+def redeliver(job_id: str, delivery_id: str) -> Request[Delivery]:
+    """Ask for a webhook to be sent again."""
+    job_id = job_id_of(job_id)
+    path = f"{_path(job_id)}/deliveries/{quote(delivery_id, safe='')}/redeliver"
+    return Request(kind=Kind.REDELIVER, method="POST", path=path, read=Delivery.from_wire, job_id=job_id)
+
+
 def connect() -> Request[Roads]:
     """Ask which roads this caller can use."""
     return Request(kind=Kind.CONNECT, method="GET", path="/connect", read=_read_roads)
@@ -240,6 +257,10 @@ def check_id(job_id: str) -> None:
 
 def _read_jobs(document: Any) -> tuple[Job, ...]:
     return tuple(Job.from_wire(each) for each in document["jobs"])
+
+
+def _read_deliveries(document: Any) -> tuple[Delivery, ...]:
+    return tuple(Delivery.from_wire(each) for each in document["deliveries"])
 
 
 def _read_page(document: Any) -> Page:

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import requests
 
+from contract.delivery import Delivery
 from contract.job import Job, Priority
 from contract.states import State
 
@@ -183,6 +184,15 @@ class TranslationClient(Waits):
         job = self._call(http.reset(job_id))
         self.metrics.forget_knowing(job.job_id)
         return job
+
+    def deliveries(self, job_id: str) -> list[Delivery]:
+        """Read the log of a job's webhooks: a delivery for each end that the job has had, oldest first."""
+        found = self._call(http.deliveries(job_id))
+        return list(found)
+
+    def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        """Have a webhook sent again, now, whatever has become of it; its receiver sees the same id and body."""
+        return self._call(http.redeliver(job_id, delivery_id))
 
     def _call(self, request: http.Request[T]) -> T:
         """Send one request once; return its value."""

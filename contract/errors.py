@@ -105,6 +105,14 @@ class ClientNotFoundError(RequestError):
     title = "There is no such client"
 
 
+class DeliveryNotFoundError(RequestError):
+    """The job has no such delivery, or not any more."""
+
+    status = 404
+    code = "delivery_not_found"
+    title = "There is no such delivery"
+
+
 class RouteNotFoundError(RequestError):
     """The service has nothing at this address."""
 

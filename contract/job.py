@@ -126,7 +126,8 @@ def to_rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _aware(moment: datetime) -> datetime:
+def aware(moment: datetime) -> datetime:
+    """Return the same time. Raises ValueError if it has no offset from UTC."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no offset from UTC")
     return moment
@@ -148,7 +149,7 @@ def _from_json(name: str, value: Any, wire: Mapping[str, Any]) -> Any:
     if value is None:
         return None
     if name in _TIMES:
-        return _aware(datetime.fromisoformat(value))
+        return aware(datetime.fromisoformat(value))
     if name in _PARTS:
         part = _PARTS[name]
         return part(**{each.name: value[each.name] for each in fields(part) if each.name in value})

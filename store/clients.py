@@ -17,9 +17,10 @@ from redis.client import Pipeline
 from contract.errors import ClientExistsError, ClientNotFoundError
 
 from . import keys
-from .credentials import ENTROPY_BYTES, Client, Held, new_token, new_webhook_secret, sha256
+from .credentials import ENTROPY_BYTES, Client, Held, new_token, sha256
 from .records import now_utc, to_ms
 from .redis_users import RedisUsers
+from .secrets import WebhookSecrets
 
 LONGEST_OVERLAP_S: Final = 7 * 86_400
 
@@ -46,12 +47,12 @@ class Clients:
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._redis, self._clock, self._random = connection, clock, random
+        self._webhook_secrets = WebhookSecrets(connection, clock, random)
         self.redis_users = RedisUsers(connection)
 
     def create(self, client_id: str) -> Credentials:
         """Make a client. Raises ClientExistsError, also while there are jobs of a deleted one of this name."""
-        made = self._credentials(client_id)
-        now = self._clock()
+        token, now = new_token(self._random(ENTROPY_BYTES)), self._clock()
 
         def write(pipe: Pipeline) -> None:
             if pipe.exists(keys.client(client_id)):
@@ -65,18 +66,13 @@ class Clients:
             if was_deleted:
                 pipe.srem(keys.DELETED, client_id)
                 _forget_past(pipe, client_id)
-            client = Client(
-                client_id=client_id,
-                created_at=now,
-                tokens=(Held(sha256(made.token)),),
-                secrets=(Held(made.webhook_secret),),
-            )
+            client = Client(client_id=client_id, created_at=now, tokens=(Held(sha256(token)),))
             pipe.zadd(keys.CLIENTS, {client_id: to_ms(now)})
             _keep(pipe, client, now)
 
         self._redis.transaction(write, keys.client(client_id), keys.DELETED, keys.listing(client_id))
         self.make_redis_user(client_id)
-        return made
+        return Credentials(client_id, token, self._webhook_secrets.rotate(client_id))
 
     def rotate(self, client_id: str, overlap_s: float) -> Credentials:
         """Give a client a new token and a new webhook secret; those that it has live on for `overlap_s`.
@@ -84,16 +80,10 @@ class Clients:
         All that is open in the client's name is let go once: whoever has a token that counts is back at once.
         Raises ClientNotFoundError.
         """
-        made = self._credentials(client_id)
-        now = self._clock()
-
-        def change(client: Client) -> Client:
-            overlap = timedelta(seconds=overlap_s)
-            return client.rotate(sha256(made.token), made.webhook_secret, now, overlap)
-
-        self._change(client_id, now, change)
+        token, now, overlap = new_token(self._random(ENTROPY_BYTES)), self._clock(), timedelta(seconds=overlap_s)
+        self._change(client_id, now, lambda client: client.rotate(sha256(token), now, overlap))
         self._settle(client_id, now)
-        return made
+        return Credentials(client_id, token, self._webhook_secrets.rotate(client_id, overlap_s=overlap_s))
 
     def retire(self) -> list[str]:
         """Let go of the tokens whose time is over; return whose they were. To be called every second or so."""
@@ -153,13 +143,6 @@ class Clients:
         held = self._redis.get(keys.token(sha256(token)))
         return held.decode() if isinstance(held, bytes) else None
 
-    def secrets_of(self, client_id: str) -> tuple[str, ...]:
-        """Return the secrets that a client's webhooks are signed with just now, newest first; none for no client."""
-        try:
-            return self.read(client_id).live_secrets(self._clock())
-        except ClientNotFoundError:
-            return ()
-
     def make_redis_user(self, client_id: str) -> bool:
         """Make a client's Redis user, and return whether this Redis allows that. Raises ClientNotFoundError."""
         return self.redis_users.set(self.read(client_id), self._clock())
@@ -178,10 +161,6 @@ class Clients:
         """Whether this is the token that `make_admin` has made."""
         held = self._redis.get(keys.ADMIN)
         return isinstance(held, bytes) and compare_digest(held, sha256(token).encode())
-
-    def _credentials(self, client_id: str) -> Credentials:
-        token, secret = new_token(self._random(ENTROPY_BYTES)), new_webhook_secret(self._random(ENTROPY_BYTES))
-        return Credentials(client_id, token, secret)
 
     def _change(self, client_id: str, now: datetime, change: Callable[[Client], Client]) -> None:
         """Change a client in one step. Raises ClientNotFoundError."""
@@ -230,7 +209,8 @@ def _keep(pipe: Pipeline, client: Client, now: datetime) -> None:
 
 def _forget_past(pipe: Pipeline, client_id: str) -> None:
     """Add to `pipe` what drops the traces that a client leaves besides its jobs."""
-    pipe.delete(keys.feed(client_id), keys.single(client_id), keys.ordinal(client_id))
+    traces = (keys.feed, keys.single, keys.ordinal, keys.webhook_secrets)
+    pipe.delete(*(key(client_id) for key in traces))
 
 
 def _parse(held: object, client_id: str) -> Client:

@@ -1,8 +1,8 @@
-"""What a client lets itself in with and signs with, and for how long. Pure: it is told the time and the dice."""
+"""What a client lets itself in with, and for how long. Pure: it is told the time and the dice."""
 
 import hashlib
 import json
-from base64 import b64encode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,17 +14,11 @@ MOST_HELD: Final = 5
 _PREFIX: Final = "dubq_"
 """What scanners for lost secrets look for: `dubq_[A-Za-z0-9_-]{43}`, the admin's begins with `dubq_admin_`."""
 _ADMIN_PREFIX: Final = "dubq_admin_"
-_WEBHOOK_PREFIX: Final = "whsec_"
 
 
 def new_token(random: bytes, *, is_admin: bool = False) -> str:
     """Make a token of `ENTROPY_BYTES` random ones."""
     return (_ADMIN_PREFIX if is_admin else _PREFIX) + urlsafe_b64encode(random).decode().rstrip("=")
-
-
-def new_webhook_secret(random: bytes) -> str:
-    """Make a secret of random bytes. Source: Standard Webhooks, "signature scheme"."""
-    return _WEBHOOK_PREFIX + b64encode(random).decode()
 
 
 def sha256(token: str) -> str:
@@ -34,7 +28,7 @@ def sha256(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A token's SHA-256, or a webhook secret, and when it ends: None as long as no other has come after it."""
+    """A token's SHA-256, and when it ends: None as long as no other has come after it."""
 
     value: str
     until: datetime | None = None
@@ -46,37 +40,29 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A tenant as it is kept; the newest token and secret come first."""
+    """A tenant as it is kept; the newest token comes first."""
 
     client_id: str
     created_at: datetime
     tokens: tuple[Held, ...]
-    secrets: tuple[Held, ...]
 
     def live_tokens(self, now: datetime) -> tuple[str, ...]:
         """Return the SHA-256 of each token that lets the client in."""
         return tuple(each.value for each in self.tokens if each.is_live(now))
 
-    def live_secrets(self, now: datetime) -> tuple[str, ...]:
-        """Return the secrets to sign with."""
-        return tuple(each.value for each in self.secrets if each.is_live(now))
-
     def next_end(self) -> datetime | None:
         """Return when the next token ends, None if none does."""
         return min((each.until for each in self.tokens if each.until), default=None)
 
-    def rotate(self, token: str, secret: str, now: datetime, overlap: timedelta) -> Self:
-        """Take a new token (its SHA-256) and a new secret; those before live for `overlap` more, or less as before."""
+    def rotate(self, token: str, now: datetime, overlap: timedelta) -> Self:
+        """Take a new token (its SHA-256); those before live for `overlap` more, or less as before."""
         until = now + overlap
-        return replace(self, tokens=_rotated(self.tokens, token, until), secrets=_rotated(self.secrets, secret, until))
+        ending = (replace(each, until=min(each.until or until, until)) for each in self.tokens)
+        return replace(self, tokens=(Held(token), *ending)[:MOST_HELD])
 
     def without_ended(self, now: datetime) -> Self:
         """Drop what has ended."""
-        return replace(
-            self,
-            tokens=tuple(each for each in self.tokens if each.is_live(now)),
-            secrets=tuple(each for each in self.secrets if each.is_live(now)),
-        )
+        return replace(self, tokens=tuple(each for each in self.tokens if each.is_live(now)))
 
     def encode(self) -> str:
         """Write it, times in Unix milliseconds."""
@@ -84,7 +70,6 @@ class Client:
             "client_id": self.client_id,
             "created_ms": _to_ms(self.created_at),
             "tokens": _to_pairs(self.tokens),
-            "secrets": _to_pairs(self.secrets),
         }
         return json.dumps(document, separators=(",", ":"))
 
@@ -96,13 +81,7 @@ class Client:
             client_id=raw["client_id"],
             created_at=_from_ms(raw["created_ms"]),
             tokens=_from_pairs(raw["tokens"]),
-            secrets=_from_pairs(raw["secrets"]),
         )
-
-
-def _rotated(held: tuple[Held, ...], value: str, until: datetime) -> tuple[Held, ...]:
-    ending = (replace(each, until=min(each.until or until, until)) for each in held)
-    return (Held(value), *ending)[:MOST_HELD]
 
 
 def _to_pairs(held: Iterable[Held]) -> list[tuple[str, int | None]]:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
 from contract.job import Job
@@ -53,6 +54,11 @@ class Sample:
             return None  # not over, or its owner has ended it
         run_s = (job.finished_at - job.started_at).total_seconds()
         return cls(max(0.0, run_s), job.video_duration_s, tuple(marks_s))
+
+    @property
+    def lull_s(self) -> float:
+        """The longest that it took over a tenth of its progress, or since the last that it passed."""
+        return max((after - before for before, after in pairwise((0.0, *self.marks_s, self.run_s))), default=0.0)
 
     def encode(self) -> str:
         """Write it, times in whole milliseconds."""
@@ -153,6 +159,12 @@ class Past:
         known = [each for each in self.samples if each.video_s]
         law = _believable(each.run_s / each.video_s for each in known if each.video_s)
         return law if law and law.spread < BETTER * Law(each.run_s for each in known).spread else None
+
+    @cached_property
+    def lull_s(self) -> float:
+        """The lull that nine of ten of them had at most."""
+        lulls = sorted(each.lull_s for each in self.samples)
+        return lulls[min(len(lulls) - 1, len(lulls) * 9 // 10)]
 
     def pace(self, progress: float) -> Law | None:
         """Return what they took, in units of what their progress thereabouts had promised, if it promises anything.

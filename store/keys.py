@@ -19,10 +19,16 @@ FINISHED: Final = "dubq:finished"
 """Sorted set: Ref by the time (ms) it may be forgotten."""
 STRAYS: Final = "dubq:strays"
 """Sorted set: Ref of a queued job that was seen in no queue, by the time (ms) it was first missed."""
+OUTBOX: Final = "dubq:outbox"
+"""Sorted set: delivery_id of a webhook that is owed, by the time (ms) the sweep looks after it."""
+SETTLED: Final = "dubq:settled"
+"""Sorted set: delivery_id of a webhook that was delivered or given up, by the time (ms) it may be forgotten."""
+OVERDUE: Final = "dubq:overdue"
+"""Sorted set: Ref of a queued job by the time (ms) it will have waited too long; empty without such a limit."""
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
-"""Hash: when (ms) somebody has swept `last`, and `since` when there was no long gap between two sweeps."""
+"""Hash: how sweeps have come, as `vigil` has it, and where the walk through the queued jobs goes on (`looked`)."""
 CLIENTS: Final = "dubq:clients"
 """Sorted set: client_id by the time (ms) it was made."""
 DELETED: Final = "dubq:clients:deleted"
@@ -61,6 +67,21 @@ def listing(client_id: str, state: str | None = None) -> str:
     return f"dubq:jobs:{client_id}" + (f":{state}" if state else "")
 
 
+def delivery(delivery_id: str) -> str:
+    """Hash: one webhook, its body, and the log of its attempts."""
+    return f"dubq:delivery:{delivery_id}"
+
+
+def deliveries(ref: Ref) -> str:
+    """Sorted set: a job's delivery_ids by the time (ms) they were made."""
+    return f"dubq:deliveries:{ref}"
+
+
+def webhook_secrets(client_id: str) -> str:
+    """Sorted set: the secrets that sign a client's webhooks, by the time (ms) until which they do."""
+    return f"dubq:webhook-secrets:{client_id}"
+
+
 def feed(client_id: str) -> str:
     """Stream: every change of a client's jobs, oldest first, capped."""
     return f"dubq:feed:{client_id}"
@@ -92,6 +113,11 @@ def client(client_id: str) -> str:
 def token(sha256: str) -> str:
     """String, until the token ends: the client_id that a token with this SHA-256 (in hex) stands for."""
     return f"dubq:token:{sha256}"
+
+
+def presence(holder: str) -> str:
+    """Channel that a process listens on for as long as it lives; nothing is said there."""
+    return f"dubq:presence:{holder}"
 
 
 def ordinal(client_id: str) -> str:

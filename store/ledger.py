@@ -1,10 +1,12 @@
 """The one way in which a job changes: compare the version, then write everything that belongs together."""
 
 import json
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import redis
@@ -19,6 +21,7 @@ from contract.states import State
 
 from . import keys
 from .durations import Sample
+from .outbox import Outbox
 from .outlook import Outlook
 from .records import Record, document, eta_json, now_utc, to_ms
 from .settings import StoreSettings
@@ -58,6 +61,7 @@ class Ledger:
     ) -> None:
         self.redis, self.settings, self.clock = connection, settings, clock
         self.outlook = Outlook(connection, clock)
+        self.outbox = Outbox(connection, settings, clock)
         self._advance = connection.register_script(ADVANCE)
         self.queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
         # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
@@ -77,12 +81,19 @@ class Ledger:
         return [self._written(write, position) for write, position in zip(writes, positions, strict=True)]
 
     def move(
-        self, old: Record, job: Job, *, pause_s: float = 0, at_front: bool = False, sample: Sample | None = None
+        self,
+        old: Record,
+        job: Job,
+        *,
+        pause_s: float = 0,
+        at_front: bool = False,
+        sample: Sample | None = None,
+        notes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Record:
         """Write `job`, the next of `old`, and return it as a record.
 
         A job that is queued again waits for `pause_s` first; `at_front`, it is the next to be taken. What there is to
-        learn from an end is in `sample`.
+        learn from an end is in `sample`; `notes` are fields of the record that change with the job.
 
         Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
         """
@@ -96,15 +107,19 @@ class Ledger:
                 pipe.hset(keys.record(old.ref), "run", run)
             if old.job.done:
                 round_ += 1
-                pipe.hset(keys.record(old.ref), "round", round_)
+                pipe.hset(keys.record(old.ref), mapping={"round": round_, "losses": 0})
                 pipe.lrem(self.queue.key, 0, old.ref)  # a delivery that nobody took: it was cancelled before
             self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
+            if job.done:
+                self.outbox.add(pipe, job)
             if job.state is State.QUEUED and pause_s <= 0:
                 job = replace(job, position=0 if at_front else self.outlook.place())
+        for name, value in notes.items():
+            pipe.hset(keys.record(old.ref), name, value)
         if sample:
             self.outlook.learn(pipe, sample, old.simulate)
         written = self._commit(self._write(pipe, job, was=old.version, becomes=becomes, simulate=old.simulate))
-        return replace(old, job=written, version=becomes, run=run, round=round_)
+        return replace(old, job=written, version=becomes, run=run, round=round_, **notes)
 
     def ask_to_cancel(self, old: Record) -> None:
         """Note that the owner wants the running job to end. Raises StaleWriteError."""
@@ -146,7 +161,7 @@ class Ledger:
         """Take `job` out of the indexes of the state that it is in."""
         pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
         if job.state is State.QUEUED:
-            for index in (keys.QUEUED, keys.DUE, keys.STRAYS):
+            for index in (keys.QUEUED, keys.DUE, keys.STRAYS, keys.OVERDUE):
                 pipe.zrem(index, keys.ref_of(job))
         elif job.state is State.RUNNING:
             pipe.zrem(keys.RUNNING, keys.ref_of(job))
@@ -157,6 +172,8 @@ class Ledger:
         """Put `job` into the indexes of the state that it is in, and into RQ's queue where it is due."""
         pipe.zadd(keys.listing(job.client_id, job.state), {job.job_id: to_ms(job.created_at)})
         at_ms = to_ms(job.updated_at)
+        if job.state is State.QUEUED and self.settings.queue_limit_s < math.inf:
+            pipe.zadd(keys.OVERDUE, {keys.ref_of(job): at_ms + int((pause_s + self.settings.queue_limit_s) * 1000)})
         if job.state is State.RUNNING:
             pipe.zadd(keys.RUNNING, {keys.ref_of(job): self.lease_end_ms()})
         elif job.state is not State.QUEUED:

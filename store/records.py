@@ -15,7 +15,18 @@ from contract.states import State
 from . import keys
 from .keys import Ref
 
-FIELDS: Final = ("document", "version", "run", "simulate", "number", "round", "fingerprint", "feed_id")
+FIELDS: Final = (
+    "document",
+    "version",
+    "run",
+    "simulate",
+    "number",
+    "round",
+    "fingerprint",
+    "feed_id",
+    "holder",
+    "losses",
+)
 _LIVE: Final = ("position", "eta")
 _CANCEL: Final = "c"
 
@@ -27,7 +38,8 @@ class Record:
     `version` is the job's seq, and a mark once its cancelling was asked for: whoever writes names the version
     that it has read. `run` is the seq with which the present run began (0: none yet); `number` counts the
     client's jobs, `round` how often this one was reset; `feed_id` is where the feed has the change that made the
-    job what it is ("": it was made by a version that did not keep it).
+    job what it is ("": it was made by a version that did not keep it). `holder` names the process that has the
+    present run, and `losses` counts the workers that this round has lost.
     """
 
     job: Job
@@ -38,6 +50,8 @@ class Record:
     round: int = 0
     fingerprint: str = ""
     feed_id: str = ""
+    holder: str = ""
+    losses: int = 0
 
     @property
     def ref(self) -> Ref:
@@ -62,7 +76,7 @@ class Record:
     @classmethod
     def parse(cls, values: list[bytes | None]) -> Self | None:
         """Make a record of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
-        document, version, run, simulate, number, round_, fingerprint, feed_id = values
+        document, version, run, simulate, number, round_, fingerprint, feed_id, holder, losses = values
         if document is None or version is None:
             return None
         try:
@@ -78,6 +92,8 @@ class Record:
             round=int(round_ or 0),
             fingerprint=(fingerprint or b"").decode(),
             feed_id=(feed_id or b"").decode(),
+            holder=(holder or b"").decode(),
+            losses=int(losses or 0),
         )
 
 

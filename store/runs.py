@@ -12,10 +12,12 @@ from contract.job import Failure, Job, Output
 from contract.states import State
 
 from . import keys
-from .durations import Passage, Sample
+from .durations import Passage, Past, Sample
 from .keys import Ref
 from .ledger import Ledger
+from .presence import Presence
 from .records import Record, fetch, fetch_one
+from .settings import StoreSettings
 
 BEAT: Final = (Path(__file__).parent / "beat.lua").read_text("utf-8")
 
@@ -34,8 +36,8 @@ class Run:
     Every report raises StaleWriteError, having written nothing, once the job was given to somebody else.
     """
 
-    def __init__(self, ledger: Ledger, record: Record) -> None:
-        self._ledger, self.record = ledger, record
+    def __init__(self, ledger: Ledger, record: Record, presence: Presence | None = None) -> None:
+        self._ledger, self.record, self._presence = ledger, record, presence
         self._passage = Passage()
         self._beat = ledger.redis.register_script(BEAT)
 
@@ -43,6 +45,16 @@ class Run:
     def job(self) -> Job:
         """The job as this run last wrote it."""
         return self.record.job
+
+    @property
+    def settings(self) -> StoreSettings:
+        """What the operator has set, limits of time among it."""
+        return self._ledger.settings
+
+    @property
+    def past(self) -> Past | None:
+        """What is known of jobs of this kind."""
+        return self._ledger.outlook.known(self.record.simulate)
 
     def advance(self, stage: str | None, progress: float) -> Job:
         """Report the stage, and the progress of the whole job from 0.0 to 1.0."""
@@ -64,12 +76,14 @@ class Run:
         return self._end(moves.cancel)
 
     def beat(self) -> Beat:
-        """Renew the lease. May be called by another thread than the reports are."""
+        """Renew the lease, and stay present. May be called by another thread than the reports are."""
         ref = self.record.ref
         answer = self._beat(
             keys=[keys.record(ref), keys.RUNNING],
             args=[self.record.run, self._ledger.lease_end_ms(), ref],
         )
+        if self._presence:
+            self._presence.keep()
         return Beat(answer.decode())
 
     def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
@@ -108,10 +122,10 @@ class Run:
 
 
 class RunStore:
-    """Where a worker gets its runs."""
+    """Where a worker gets its runs. With a `presence`, those of a process that dies are found within seconds."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, presence: Presence | None = None) -> None:
+        self._ledger, self._presence = ledger, presence
 
     def start(self, ref: str) -> Run | None:
         """Take the job of this Ref, as its delivery names it, if it is there to be taken.
@@ -123,7 +137,9 @@ class RunStore:
             (record,) = fetch(self._ledger.redis, [Ref(ref)])
             if record is None or record.job.state is not State.QUEUED or record.job.position is None:
                 return None
+            holder = self._presence.announce() if self._presence else ""
+            job = moves.start(record.job, self._ledger.clock())
             try:
-                return Run(self._ledger, self._ledger.move(record, moves.start(record.job, self._ledger.clock())))
+                return Run(self._ledger, self._ledger.move(record, job, notes={"holder": holder}), self._presence)
             except StaleWriteError:
                 continue  # cancelled, or taken by another delivery: look again

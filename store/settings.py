@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from contract.job import STAGES
 from contract.settings import Environment, number
 
 if TYPE_CHECKING:
@@ -16,26 +18,65 @@ DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 _SCHEMES: Final = ("redis", "rediss", "unix")
 _OF_LOGIN: Final = frozenset({"username", "password", "db"})
 _DATABASE: Final = re.compile(r"/?[0-9]*")
+_limit = number(1, 7 * 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class StageLimit:
+    """How long a stage may take, in seconds: `each_s`, save for those that `own_s` names."""
+
+    each_s: float = math.inf
+    own_s: tuple[tuple[str, float], ...] = ()
+
+    def seconds(self, stage: str | None) -> float:
+        """Return the limit of one stage; what comes before the first stage has none."""
+        return math.inf if stage is None else dict(self.own_s).get(stage, self.each_s)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read seconds, for all stages, and `stage:seconds`, with commas between them. Raises ValueError."""
+        each_s, own_s = math.inf, []
+        for part in text.split(","):
+            stage, colon, seconds = part.strip().rpartition(":")
+            if colon and stage not in STAGES:
+                raise ValueError(f"{stage!r} is no stage; there are {', '.join(STAGES)}")
+            limit_s = _limit(seconds)
+            if colon:
+                own_s.append((stage, limit_s))
+            else:
+                each_s = limit_s
+        return cls(each_s, tuple(own_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """Times in seconds. `lease_s`: a running job whose worker is silent for so long is given to another."""
+    """Times in seconds, infinite where there is no limit.
+
+    `lease_s`: a running job whose worker is silent for so long is given to another. `stray_after_s`: so long a job may
+    be on its way from the queue to a worker that begins it. `stall_limit_s`: so long a run may show no progress; None
+    says that only what is learned from past jobs counts.
+    """
 
     redis_url: str = DEFAULT_URL
     job_ttl_s: float = 86_400
     job_limit_s: float = 3_600
-    lease_s: float = 6
-    stray_after_s: float = 5
+    queue_limit_s: float = math.inf
+    stage_limit: StageLimit = StageLimit()
+    stall_limit_s: float | None = None
+    lease_s: float = 8
+    stray_after_s: float = 2
     feed_length: int = 10_000
 
     @classmethod
     def from_env(cls, env: Environment) -> Self:
-        """Read DUBQ_REDIS_URL, DUBQ_JOB_TTL_S and DUBQ_JOB_LIMIT_S; what is wrong is left with `env`."""
+        """Read DUBQ_REDIS_URL, DUBQ_JOB_TTL_S and the limits of time; what is wrong is left with `env`."""
         return cls(
             redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, parse_redis_url, secret=True),
             job_ttl_s=env.read("DUBQ_JOB_TTL_S", 86_400.0, number(1, 10 * 365 * 86_400)),
-            job_limit_s=env.read("DUBQ_JOB_LIMIT_S", 3_600.0, number(1, 7 * 86_400)),
+            job_limit_s=env.read("DUBQ_JOB_LIMIT_S", 3_600.0, _limit),
+            queue_limit_s=env.read("DUBQ_QUEUE_LIMIT_S", math.inf, _limit),
+            stage_limit=env.read("DUBQ_STAGE_LIMIT_S", StageLimit(), StageLimit.parse),
+            stall_limit_s=env.read("DUBQ_STALL_LIMIT_S", None, _limit),
         )
 
 

@@ -6,7 +6,7 @@ the work. Any process may take turns: the more there are, the surer one of them 
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -24,26 +24,28 @@ from contract.states import State
 from . import keys
 from .keys import Ref
 from .ledger import Ledger
+from .presence import abandoned, keep_vigil
 from .records import Record, fetch, to_ms
+from .vigil import SILENT_MS
 
 BATCH: Final = 200
 """Jobs of one kind that one turn looks at."""
 TURN_MS: Final = 900
 BUDGET_S: Final = 0.5
 """What a turn may take, within `TURN_MS`: a worker's beats wait for it, and nobody else shall sweep meanwhile."""
-SPEAK_UP_S: Final = 2.0
-"""A living worker has renewed its lease so soon after Redis is back."""
+MOST_LOSSES: Final = 3
+"""A job that has lost so many workers is taken for what kills them, however many attempts it has left."""
 
+OVERDUE: Final = Failure(code="queue_time_limit", message="the job waited in the queue for too long", retryable=True)
 LOST: Final = Failure(code="worker_lost", message="the worker that ran this job was lost", retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that a sweep has found: `kind` is lost, due, stray, expired or broken; `detail` is for the log.
+    """One thing that a sweep has found: `kind` is lost, absent, overdue, due, stray, owed, expired or broken.
 
     `job_id` is its Ref: what names the job among those of all clients, and in RQ.
-
-    All but a broken record, which nobody can read, it has put right.
+    All but a broken record, which nobody can read, it has put right. `detail` is for the log.
     """
 
     kind: str
@@ -52,46 +54,72 @@ class Found:
 
 
 class Sweep:
-    """Takes turns at putting things right. `monotonic` tells how long a turn takes, in seconds."""
+    """Takes turns at putting things right. `monotonic` tells how long a turn takes, in seconds.
+
+    `left_work` says that the last turn was not enough for all that lost workers have left behind.
+    """
 
     def __init__(self, ledger: Ledger, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._ledger, self._redis = ledger, ledger.redis
         self._monotonic, self._until_s = monotonic, math.inf
+        self.left_work = False
 
     def turn(self) -> list[Found] | None:
         """Sweep once and return what was found, or None if somebody else has swept within the last second."""
         now = self._ledger.clock()
-        self._until_s = self._monotonic() + BUDGET_S
+        self._until_s, self.left_work = self._monotonic() + BUDGET_S, False
         try:
             if not self._redis.set(keys.SWEEP, "1", nx=True, px=TURN_MS):
                 return None
         except OutOfMemoryError:
+            self._ledger.outbox.forget(self._in_time)
             return self.expired(now)  # deleting is all that a full Redis allows, and what it needs
-        lost = self.lost(now) if self._has_watched(now) else []
-        return [*lost, *self.due(now), *self.strays(now), *self.expired(now)]
+        vigil = keep_vigil(self._redis, to_ms(now))
+        lost = self.lost(now) if vigil.trusts_leases(self._lease_ms) else []
+        absent = self.absent(now) if vigil.trusts_absence() else []
+        self.left_work = len(lost) >= BATCH or (bool(lost or absent) and self._is_over())
+        if self.left_work:
+            self._redis.delete(keys.SWEEP)  # whoever comes next need not wait
+        return [*lost, *absent, *self.overdue(now), *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
 
-    def _has_watched(self, now: datetime) -> bool:
-        """Whether sweeps have come without a long gap for as long as a lease: only then is silence a worker's.
-
-        While Redis is away every lease runs out, and the living workers shall renew theirs before they are judged.
-        """
-        now_ms, lease_ms = to_ms(now), self._ledger.settings.lease_s * 1000
-        last, since = self._redis.hmget(keys.SWEPT, "last", "since")
-        # whoever beat last just before an outage needs a moment after it; and clocks are set back, too
-        gap = last is None or not 0 <= now_ms - int(last) <= lease_ms - SPEAK_UP_S * 1000
-        began_ms = now_ms if gap or since is None else int(since)
-        self._redis.hset(keys.SWEPT, mapping={"last": now_ms, "since": began_ms})
-        return now_ms - began_ms >= lease_ms
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._ledger.settings.lease_s * 1000)
 
     def lost(self, now: datetime) -> list[Found]:
-        """Take jobs back from workers whose lease has ended; they have waited once already, so they are next."""
+        """Take jobs back from workers whose lease has ended."""
+        return self._each("lost", keys.RUNNING, self._first(keys.RUNNING, now), {State.RUNNING}, self._take_back)
 
-        def take_back(record: Record) -> str:
-            job = moves.cancel(record.job, now) if record.cancel_requested else None
-            job = job or moves.fail_attempt(record.job, now, replace(LOST, stage=record.job.stage))
-            return f"now {self._ledger.move(record, job, at_front=True).job.state}"
+    def absent(self, now: datetime) -> list[Found]:
+        """Take jobs back from processes that are no more: silent for a moment, and subscribed to nothing.
 
-        return self._each("lost", keys.RUNNING, now, {State.RUNNING}, take_back)
+        All pages are looked at: of a frozen process all runs are silent, and shall not hide those behind them.
+        """
+        silent_since = now + timedelta(milliseconds=self._lease_ms - SILENT_MS)
+        found: list[Found] = []
+        passed = 0
+        while not self._is_over() and (page := self._first(keys.RUNNING, silent_since, passed)):
+            new = self._each("absent", keys.RUNNING, abandoned(self._redis, page), {State.RUNNING}, self._take_back)
+            found += new
+            passed += len(page) - sum(each.kind == "absent" for each in new)  # those have left the index
+        return found
+
+    def _take_back(self, record: Record) -> str:
+        """End the attempt of a lost worker; the job has waited once already, so it is next."""
+        now, losses = self._ledger.clock(), record.losses + 1
+        failure = replace(LOST, stage=record.job.stage, retryable=losses < MOST_LOSSES)
+        asked = record.cancel_requested
+        job = moves.cancel(record.job, now) if asked else moves.fail_attempt(record.job, now, failure)
+        return f"now {self._ledger.move(record, job, at_front=True, notes={'losses': losses}).job.state}"
+
+    def overdue(self, now: datetime) -> list[Found]:
+        """End what has waited in the queue for longer than a job may."""
+
+        def give_up(record: Record) -> str:
+            self._ledger.move(record, moves.fail(record.job, now, OVERDUE))
+            return f"queued since {record.job.updated_at}"
+
+        return self._each("overdue", keys.OVERDUE, self._first(keys.OVERDUE, now), {State.QUEUED}, give_up)
 
     def due(self, now: datetime) -> list[Found]:
         """Queue the retries whose pause is over."""
@@ -104,7 +132,7 @@ class Sweep:
             self._ledger.annotate(record, pipe)
             return f"attempt {record.job.attempt}"
 
-        return self._each("due", keys.DUE, now, {State.QUEUED}, queue)
+        return self._each("due", keys.DUE, self._first(keys.DUE, now), {State.QUEUED}, queue)
 
     def strays(self, now: datetime) -> list[Found]:
         """Queue again what stands as queued, yet was in no queue at two looks `stray_after_s` apart.
@@ -112,12 +140,12 @@ class Sweep:
         Such a job was popped by a worker that died before it began, or that could not read it.
         """
         patience = timedelta(seconds=self._ledger.settings.stray_after_s)
-        self._mark_strays(to_ms(now), to_ms(now - patience))
+        self._mark_strays(to_ms(now))
 
         def queue(record: Record) -> str | None:
             ref, pipe = record.ref, self._ledger.commands()
             pipe.zrem(keys.STRAYS, ref)
-            if self._redis.lpos(self._ledger.queue.key, ref) is not None:
+            if not self._missing([ref]):
                 self._ledger.annotate(record, pipe)
                 return None  # it is back
             detail = self._why_dropped(ref)
@@ -126,7 +154,14 @@ class Sweep:
             self._ledger.annotate(record, pipe)
             return detail
 
-        return self._each("stray", keys.STRAYS, now - patience, {State.QUEUED}, queue)
+        return self._each("stray", keys.STRAYS, self._first(keys.STRAYS, now - patience), {State.QUEUED}, queue)
+
+    def owed(self) -> list[Found]:
+        """Queue webhooks that are owed and in no queue, and forget those that were settled long ago."""
+        return [Found(*each) for each in self._ledger.outbox.sweep(self._in_time)]
+
+    def _in_time(self) -> bool:
+        return self._monotonic() <= self._until_s
 
     def expired(self, now: datetime) -> list[Found]:
         """Forget finished jobs whose time to live is over, with everything that points to them."""
@@ -144,16 +179,28 @@ class Sweep:
             return f"was {job.state}"
 
         final = {state for state in State if state.is_final}
-        return self._each("expired", keys.FINISHED, now, final, forget)
+        return self._each("expired", keys.FINISHED, self._first(keys.FINISHED, now), final, forget)
+
+    def _first(self, index: str, until: datetime, start: int = 0) -> list[Ref]:
+        """Return the first jobs that `index` has up to a time, from place `start` on."""
+        return self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=start, num=BATCH))
+
+    def _is_over(self) -> bool:
+        """Whether the turn has taken as long as it may."""
+        return self._monotonic() > self._until_s
 
     def _each(
-        self, kind: str, index: str, until: datetime, states: set[State], act: Callable[[Record], str | None]
+        self,
+        kind: str,
+        index: str,
+        refs: Iterable[Ref],
+        states: set[State],
+        act: Callable[[Record], str | None],
     ) -> list[Found]:
-        """Act on each job that `index` has up to a time and that is in one of `states`; drop the other entries."""
-        refs = self._members(self._redis.zrangebyscore(index, "-inf", to_ms(until), start=0, num=BATCH))
+        """Act on each job that is in one of `states`; drop the others from `index`, which has them by mistake."""
         found: list[Found] = []
         for ref in refs:
-            if self._monotonic() > self._until_s:
+            if self._is_over():
                 break
             try:
                 detail = self._look(ref, index, states, act)
@@ -178,20 +225,29 @@ class Sweep:
         self._ledger.annotate(record, pipe)  # guarded: the job may just be entering this very index again
         return None
 
-    def _mark_strays(self, now_ms: int, oldest_ms: int) -> None:
-        """Walk on through the queued jobs, longest queued first, and note which of them are in no queue."""
-        looked = int(self._redis.hget(keys.SWEPT, "looked") or 0)
-        waiting = self._members(self._redis.zrangebyscore(keys.QUEUED, "-inf", oldest_ms, start=looked, num=BATCH))
-        following = looked + BATCH if len(waiting) == BATCH else 0
+    def _mark_strays(self, now_ms: int) -> None:
+        """Note which queued jobs are in no queue: among the next to be taken, and, walking on, among all."""
+        next_ones = self._queued(0)
+        looked = int(self._redis.hget(keys.SWEPT, "looked") or 0) or len(next_ones)
+        later_ones = self._queued(looked) if len(next_ones) == BATCH else []
+        following = looked + BATCH if len(later_ones) == BATCH else 0
         if following != looked:
             self._redis.hset(keys.SWEPT, "looked", following)
+        missed = self._missing([*next_ones, *later_ones])
+        if missed:
+            self._redis.zadd(keys.STRAYS, dict.fromkeys(missed, now_ms), nx=True)
+
+    def _queued(self, start: int) -> list[Ref]:
+        """Return queued jobs in their order, from place `start` on."""
+        return self._members(self._redis.zrange(keys.QUEUED, start, start + BATCH - 1))
+
+    def _missing(self, refs: list[Ref]) -> list[Ref]:
+        """Return those that RQ's queue does not have."""
         with self._redis.pipeline(transaction=False) as pipe:
-            for ref in waiting:
+            for ref in refs:
                 pipe.lpos(self._ledger.queue.key, ref)
-            places = pipe.execute()
-            missed = [ref for ref, place in zip(waiting, places, strict=True) if place is None]
-            if missed:
-                self._redis.zadd(keys.STRAYS, dict.fromkeys(missed, now_ms), nx=True)
+            places = pipe.execute() if refs else []
+        return [ref for ref, place in zip(refs, places, strict=True) if place is None]
 
     def _why_dropped(self, ref: Ref) -> str:
         """Return what RQ has noted on the delivery that came to nothing."""

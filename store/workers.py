@@ -6,7 +6,9 @@ import redis
 from rq.worker_registration import get_keys
 
 QUEUE: Final = "default"
-"""The one queue that all of them listen on."""
+"""The queue of jobs, which all of them listen on."""
+WEBHOOKS: Final = "webhooks"
+"""The queue of webhooks that are due; a worker that has no jobs to run may listen on this one alone."""
 
 
 def count_workers(connection: redis.Redis) -> int:

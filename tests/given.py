@@ -5,6 +5,7 @@ from typing import Any
 
 from contract.job import Job, Output
 from contract.states import State
+from store import keys
 from store.jobs import JobStore
 from store.runs import Run, RunStore
 
@@ -38,7 +39,6 @@ def made(jobs: JobStore, job_id: str = "j1", **fields: object) -> Job:
 
 def begun(jobs: JobStore, runs: RunStore, job_id: str = "j1", **fields: object) -> Run:
     """Make a job, and start its first run."""
-    made(jobs, job_id, **fields)
-    run = runs.start(job_id)
+    run = runs.start(keys.ref_of(made(jobs, job_id, **fields)))
     assert run is not None
     return run

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from click.testing import CliRunner, Result
 from given import START, a_job
 
 from cli.main import dubq
+from contract.delivery import Attempt, Delivery, DeliveryState
 from contract.job import Failure, Job, Output
 from contract.states import State
 
@@ -29,6 +31,20 @@ DONE = replace(
     progress=1.0,
     finished_at=START,
     output=Output(video_url="v", captions_url="c"),
+)
+
+SENT = Delivery(
+    delivery_id="msg_2",
+    job_id="j1",
+    type="translation.completed",
+    url="https://example.com/hook",
+    created_at=START,
+    next_attempt_at=START + timedelta(seconds=305),
+    tried=2,
+    attempts=(
+        Attempt(at=START, duration_s=15.0, error="there was no answer within 15 s"),
+        Attempt(at=START + timedelta(seconds=5), status=500, duration_s=0.25, error="answered 500"),
+    ),
 )
 
 
@@ -101,6 +117,16 @@ class Scripted:
         return self._answer()
 
     reset = cancel
+
+    def deliveries(self, job_id: str) -> list[Delivery]:
+        if self.first:
+            raise self.first
+        return [] if job_id in self.unknown else [replace(SENT, delivery_id="msg_1", state=DeliveryState.FAILED), SENT]
+
+    def redeliver(self, job_id: str, delivery_id: str) -> Delivery:
+        self.asked["redelivered"] = (job_id, delivery_id)
+        self._answer()
+        return replace(SENT, delivery_id=delivery_id)
 
     def jobs(self, *, state: str | None = None) -> Iterator[Job]:
         self.asked["state"] = state

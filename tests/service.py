@@ -109,7 +109,7 @@ class Service:
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start RQ's own worker with RQ's own command line; without arguments, as the README says."""
-        words = arguments or ("-S", "json")
+        words = arguments or ("-S", "json", "webhooks", "default")
         process = self._run(f"worker-{next(self._numbers)}", "rq.cli", "worker", "-u", self.redis_url, *words)
         self.workers.append(process)
         return process

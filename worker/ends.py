@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
+from typing import Final, assert_never
 
 from contract.job import Failure, Output
 
@@ -16,6 +16,17 @@ class Stop(Enum):
     """The job's owner wants it to end."""
     GONE = "gone"
     """The job is not this worker's any more: whatever it wrote now would be refused."""
+    TIME_LIMIT = "time_limit"
+    STAGE_TIME_LIMIT = "stage_time_limit"
+    STALLED = "stalled"
+
+
+OVER: Final = {
+    Stop.TIME_LIMIT: "the job took longer than a job may",
+    Stop.STAGE_TIME_LIMIT: "a stage took longer than it may",
+    Stop.STALLED: "the job made no progress for far longer than is usual",
+}
+"""What the submitter reads where an engine was stopped for a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +94,19 @@ def move_for(end: End, *, stop: Stop | None, stage: str | None) -> Move:
     """Return what to write after `end`, given why the engine was asked to stop (if it was) and its last stage.
 
     A request to stop outweighs how the engine then ended: a cancelled job stays cancelled, even if its engine did
-    not listen and delivered.
+    not listen and delivered. A limit that was broken is why the attempt failed, unless it has delivered all the same.
     """
     if stop is Stop.GONE:
         return Leave()
     if stop is Stop.CANCELLED:
         return Cancel()
-    return Complete(end.output) if isinstance(end, Delivered) else Fail(_failure(end, stage))
+    if isinstance(end, Delivered):
+        return Complete(end.output)
+    return Fail(_failure(end, stage) if stop is None else _over_limit(stop, stage))
+
+
+def _over_limit(stop: Stop, stage: str | None) -> Failure:
+    return _passing(stop.value, OVER[stop], stage)
 
 
 def _failure(end: Refused | Crashed | TimedOut | Stopped, stage: str | None) -> Failure:
@@ -98,7 +115,7 @@ def _failure(end: Refused | Crashed | TimedOut | Stopped, stage: str | None) -> 
             where = error.stage or stage
             return Failure(code=error.code, message=error.message, stage=where, retryable=error.retryable)
         case TimedOut():
-            return _passing("time_limit", "the job took longer than a job may", stage)
+            return _over_limit(Stop.TIME_LIMIT, stage)
         case Crashed(error):
             # the text of an unexpected exception is for the log: it may say what no submitter should read
             return _passing("engine_crashed", f"the engine crashed with {type(error).__name__}", stage)

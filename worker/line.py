@@ -20,6 +20,7 @@ from store.sweep import Sweep
 
 from .control import RunControl
 from .ends import Cancel, Complete, End, Fail, Leave, Move, Stop, move_for
+from .limits import Timekeeper
 from .logs import Log
 from .throttle import Report, Throttle
 
@@ -56,6 +57,7 @@ class Line:
         self._closed: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._is_closed = False
         self._throttle = Throttle()
+        self._time = Timekeeper(run.settings, run.past, self._by.clock())
         self._beat_s = self._by.clock() + BEAT_S
         self._rest_until_s = 0.0
         self._away = False
@@ -98,7 +100,8 @@ class Line:
         while True:
             self._beat()
             self._report()
-            wait_s = min(self._beat_s, self._report_s()) - self._by.clock()
+            self._keep_time()
+            wait_s = min(self._beat_s, self._report_s(), self._time.due_s()) - self._by.clock()
             try:
                 heard = self._inbox.get(timeout=max(0.0, wait_s))
             except queue.Empty:
@@ -106,6 +109,7 @@ class Line:
             if not isinstance(heard, Report):
                 return heard
             self._throttle.take(heard)
+            self._time.hear(heard, self._by.clock())
 
     def _report_s(self) -> float:
         """Return when the next report may be written: infinity if there is none, or nobody would take it."""
@@ -144,6 +148,13 @@ class Line:
             self.control.stop(Stop.CANCELLED)
         elif beat is Beat.GONE and self.control.asked is not Stop.GONE:
             self._give_up()
+
+    def _keep_time(self) -> None:
+        """Ask the engine to stop if it has broken a limit."""
+        broken = self._time.broken(self._by.clock())
+        if broken and self.control.asked is None:
+            self._log.warning("limit_broken", limit=broken.value, stage=self.control.current_stage)
+            self.control.stop(broken)
 
     def _give_up(self) -> None:
         self._log.warning("run_given_up")

@@ -9,11 +9,19 @@ import os
 import sys
 
 from contract.errors import SettingsError
+from store.workers import QUEUE, WEBHOOKS
 
-from . import tasks
+from . import tasks, webhooks
 from .settings import WorkerSettings
 
-__all__ = ["REDIS_URL", "tasks"]
+__all__ = ["QUEUES", "REDIS_URL", "tasks", "webhooks"]
+
+QUEUES = [WEBHOOKS, QUEUE]
+"""What to listen on, unless queues are named on the command line.
+
+RQ empties the first before it looks at the second. There is one webhook for each end of a job, so they cannot keep jobs
+waiting for long; a queue that never is empty would keep webhooks waiting for ever.
+"""
 
 try:
     REDIS_URL = WorkerSettings.from_env(os.environ).store.redis_url

@@ -6,6 +6,7 @@ from rq.timeouts import JobTimeoutException
 
 from contract.job import Output
 from store.ledger import Ledger
+from store.presence import Presence
 from store.runs import Run, RunStore
 from store.sweep import Sweep
 
@@ -24,9 +25,9 @@ class Runner:
     log: Log
     chances: Chances = field(default_factory=Chances)
 
-    def run(self, job_id: str, ledger: Ledger) -> None:
-        """Run the job if it is there to be run."""
-        run = RunStore(ledger).start(job_id)
+    def run(self, job_id: str, ledger: Ledger, presence: Presence | None = None) -> None:
+        """Run the job if it is there to be run; `presence` is what tells others that this process lives."""
+        run = RunStore(ledger, presence).start(job_id)
         if run is None:
             self.log.info("delivery_void", job_id=job_id)
             return

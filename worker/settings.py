@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from contract.addresses import NONE, Networks, parse_networks
 from contract.settings import Environment, number, one_of
 from store.settings import StoreSettings
 
@@ -20,7 +21,11 @@ FORMATS: Final = ("json", "console")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """One worker's settings. `engine` is `module:attribute`, or None for the simulator, which `sim_…` describe."""
+    """One worker's settings. `engine` is `module:attribute`, or None for the simulator, which `sim_…` describe.
+
+    `webhook_private` are the networks that webhooks may go to besides public addresses; their schedule runs
+    `webhook_speed` times as fast as real, and one attempt may take `webhook_timeout_s`.
+    """
 
     store: StoreSettings = field(default_factory=StoreSettings)
     engine: str | None = None
@@ -28,6 +33,9 @@ class WorkerSettings:
     sim_error_rate: float = DEFAULT_ERROR_RATE
     sim_seed: str | None = None
     sim_speed: float = 1.0
+    webhook_private: Networks = NONE
+    webhook_speed: float = 1.0
+    webhook_timeout_s: float = 15.0
     log_level: str = "info"
     log_format: str = "json"
 
@@ -42,6 +50,9 @@ class WorkerSettings:
             sim_error_rate=env.read("DUBQ_SIM_ERROR_RATE", DEFAULT_ERROR_RATE, number(0, 1)),
             sim_seed=env.read("DUBQ_SIM_SEED", None, str),
             sim_speed=env.read("DUBQ_SIM_SPEED", 1.0, number(SLOWEST, FASTEST)),
+            webhook_private=env.read("DUBQ_WEBHOOK_PRIVATE", NONE, parse_networks),
+            webhook_speed=env.read("DUBQ_WEBHOOK_SPEED", 1.0, number(SLOWEST, FASTEST)),
+            webhook_timeout_s=env.read("DUBQ_WEBHOOK_TIMEOUT_S", 15.0, number(0.1, 60)),
             log_level=env.read("DUBQ_LOG_LEVEL", "info", one_of(*LEVELS)),
             log_format=env.read("DUBQ_LOG_FORMAT", "json", one_of(*FORMATS)),
         )

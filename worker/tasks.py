@@ -15,6 +15,7 @@ from rq import get_current_job
 
 from contract.errors import SettingsError
 from store.ledger import Ledger
+from store.presence import Presence
 
 from . import logs
 from .engine import Engine
@@ -35,8 +36,8 @@ def translate(job_id: str) -> None:
     if delivery is None:
         raise RuntimeError("worker.tasks.translate is for an RQ worker to call")
     settings, runner = _process()
-    with quick(delivery.connection) as connection:
-        runner.run(job_id, Ledger(connection, settings.store))
+    with quick(delivery.connection) as connection, Presence(connection) as presence:
+        runner.run(job_id, Ledger(connection, settings.store), presence)
 
 
 @contextmanager

@@ -4,29 +4,67 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import psutil
-import pytest
 from service import Service, eventually, kill_tree
+from stage import SLACK_S
 from waiters import VIDEO, Waiters, ends, running
 
 from client import State, TranslationClient
+from store import feed
 
 
-@pytest.mark.parametrize("survivors", [0, 2])
-def test_a_killed_worker_loses_none_of_twenty_jobs(service: Service, survivors: int) -> None:
-    service.start(workers=survivors + 1)
+def test_a_killed_worker_loses_none_of_twenty_jobs(service: Service) -> None:
+    service.start(workers=1)
     with TranslationClient(service.url) as client:
-        length_s = 0.2 + 0.4 * survivors
-        jobs = [client.submit(VIDEO, simulate={"duration_s": length_s}) for _ in range(20)]
+        jobs = [client.submit(VIDEO, simulate={"duration_s": 0.2}) for _ in range(20)]
         waiters = Waiters(client, jobs)
         eventually(lambda: len(waiters.ends) >= 4 and running(client), 20)
         kill_tree(service.workers[0])
-        if not survivors:
-            service.start_worker()
+        service.start_worker()
         eventually(lambda: len(waiters.ends) == 20, 30)
         assert {job.state for job in waiters.join().values()} == {State.COMPLETED}
         assert ends(service) == {job.job_id: 1 for job in jobs}
+
+
+def test_a_job_that_kills_its_worker_is_back_within_four_seconds_and_ends_at_the_third_time(service: Service) -> None:
+    service.env["PYTHONPATH"] += f"{os.pathsep}{Path(__file__).parent}"
+    service.env["DUBQ_ENGINE"] = "deadly:Deadly"
+    service.start(workers=1)
+    with TranslationClient(service.url) as client:
+        job = client.submit(VIDEO, max_attempts=10)
+        done = client.wait(job.job_id, timeout=60, raise_on_failure=False)
+    assert done.error is not None
+    assert (done.state, done.attempt, done.error.code) == (State.ERROR, 3, "worker_lost")
+    told = [entry.job for entry in feed.read(service.connection(), "default")]
+    for taken, back in pairwise(told):
+        if taken.state is State.RUNNING:
+            assert back.updated_at - taken.updated_at < timedelta(seconds=4 + SLACK_S)
+
+
+def test_a_worker_with_a_janitor_brings_back_what_another_held_though_it_is_idle(service: Service) -> None:
+    service.start(workers=1)
+    with TranslationClient(service.url) as client:
+        job = client.submit(VIDEO, simulate={"duration_s": 1})
+        eventually(lambda: client.get_status(job.job_id).state is State.RUNNING, 10)
+    assert service.api is not None
+    kill_tree(service.api)
+    kill_tree(service.workers[0])
+    service.start_worker("-S", "json", "-c", "worker.rq_config", "-w", "worker.janitor.TidyWorker")
+    eventually(lambda: ends(service) == {job.job_id: 1}, 20)
+
+
+def test_a_job_that_stalls_is_stopped_and_says_so(service: Service) -> None:
+    service.env["DUBQ_STALL_LIMIT_S"] = "1"
+    service.start(workers=1)
+    with TranslationClient(service.url) as client:
+        job = client.submit(VIDEO, simulate={"outcome": "stall", "duration_s": 1}, max_attempts=1)
+        done = client.wait(job.job_id, timeout=30, raise_on_failure=False)
+    assert done.error is not None
+    assert (done.state, done.error.code) == (State.ERROR, "stalled")
 
 
 def test_a_frozen_worker_is_given_up_and_can_write_nothing_when_it_wakes(service: Service) -> None:

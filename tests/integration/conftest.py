@@ -7,6 +7,7 @@ from service import Service
 from shell import Shell
 
 from client import TranslationClient
+from contract.addresses import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
-    """Run the whole service once for all tests that do it no harm: jobs of 0.2 s, two workers."""
-    with Service({"DUBQ_SIM_DURATION": "fixed:0.2"}) as running:
+    """Run the whole service once for all tests that do it no harm: jobs of 0.2 s, two workers, webhooks in a hurry."""
+    webhooks = {"DUBQ_WEBHOOK_PRIVATE": LOOPBACK, "DUBQ_WEBHOOK_SPEED": "100"}
+    with Service({"DUBQ_SIM_DURATION": "fixed:0.2", **webhooks}) as running:
         yield running.start(workers=2)
 
 

@@ -15,6 +15,7 @@ import requests
 from service import eventually, free_port
 from shell import DUBQ, UP_S, Shell, leftovers
 
+from client import CallbackServer
 from contract.job import STAGES
 from contract.states import State
 
@@ -41,6 +42,18 @@ def test_jobs_are_done_and_survive_a_restart(shell: Shell, tmp_path: Path) -> No
     assert second.client.get_status("quick").state is State.COMPLETED
     assert second.client.get_status("running").state is State.COMPLETED  # the worker was given the time to finish it
     assert second.end_of("queued") is State.COMPLETED
+
+
+def test_a_webhook_reaches_a_receiver_on_this_machine(shell: Shell) -> None:
+    up = shell.up("--port", "0", "--workers", "1")
+    secrets = shell.run("webhook-secret", "--port", up.port).stdout.split()
+    with CallbackServer(secrets) as server:
+        words = ("https://example.com/v.mp4", "--to", "es", "--job-id", "j1", "--simulate", '{"duration_s": 0.1}')
+        assert shell.run("submit", *words, "--callback-url", server.url, "--url", up.url).returncode == 0
+        event = server.take(timeout=20)
+        assert event.job == up.client.get_status("j1")
+        eventually(lambda: "answered 204" in shell.run("deliveries", "j1", "--url", up.url).stdout, 10)
+        assert shell.run("redeliver", "j1", "--url", up.url).stdout.startswith(event.webhook_id)
 
 
 def test_the_whole_path_through_the_shell(shell: Shell) -> None:

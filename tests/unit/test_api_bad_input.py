@@ -70,7 +70,11 @@ WRONG: dict[str, tuple[Any, ...]] = {
         "https://[::1", "https://a.b:x/", "https://a.b:99999/", "https://a.b/<x>", "https://a.b/\u00a0",
         "https://a.b/" + "c" * 2048,
     ),
-    "/callback_url": ("", "here", "ftp://a.b", 1),
+    "/callback_url": (
+        "", "here", "ftp://a.b", 1, "http://127.0.0.1/", "http://localhost:8000/", "http://2130706433/", "http://[::1]/",
+        "http://0x7f.1/", "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/", "http://0/",
+        "http://a@b.c/", "http://a:b@b.c/", "http://b.c@127.0.0.1/", "http://exa*mple.com/",
+    ),
     "/title": ("t" * 201, 1, "a\0", "a\x1b[2J", "a\nb"),
     "/source_language": ("", "e", "en_US", "en-", "-en", "e" * 36, 1, "en\n"),
     "/target_language": ("", "es:1", "es-" + "a" * 9),

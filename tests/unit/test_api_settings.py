@@ -1,18 +1,13 @@
-"""The API's settings, and the thread that sweeps."""
+"""The API's settings."""
 
 from __future__ import annotations
 
 import re
-import threading
-from typing import cast
 
 import pytest
-import redis
 
 from api.settings import ApiSettings, without_secret
-from api.sweeper import Sweeper
 from contract.errors import SettingsError
-from store.sweep import Found, Sweep
 
 
 def test_an_empty_environment_is_a_service_on_loopback() -> None:
@@ -26,6 +21,7 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
     values = {
         "DUBQ_REDIS_URL": "http://x", "DUBQ_PUBLIC_REDIS_URL": "x", "DUBQ_AUTH": "maybe", "DUBQ_BIND": "5000",
         "WEB_CONCURRENCY": "1.5", "DUBQ_LOG_LEVEL": "loud", "DUBQ_LOG_FORMAT": "xml", "DUBQ_JOB_TTL_S": "nan",
+        "DUBQ_WEBHOOK_PRIVATE": "yes",
     }  # fmt: skip
     with pytest.raises(SettingsError) as caught:
         ApiSettings.from_env(values)
@@ -120,35 +116,3 @@ def test_a_url_that_leads_nowhere_is_a_wrong_setting_and_its_password_is_not_tol
 @pytest.mark.parametrize("url", ["redis://h", "rediss://u:p@h:6380/15", "unix:///run/s?db=1", "redis://[::1]:6379/0"])
 def test_these_urls_are_taken(url: str) -> None:
     assert ApiSettings.from_env({"DUBQ_REDIS_URL": url}).store.redis_url == url
-
-
-class Turns:
-    """A sweep whose turns end as told; it says when the last one has begun."""
-
-    def __init__(self, *ends: Exception | list[Found] | None) -> None:
-        self._ends = list(ends)
-        self.over = threading.Event()
-
-    def turn(self) -> list[Found] | None:
-        end = self._ends.pop(0) if self._ends else None
-        if not self._ends:
-            self.over.set()
-        if isinstance(end, Exception):
-            raise end
-        return end
-
-
-def test_no_error_ends_the_sweeping() -> None:
-    turns = Turns(redis.ConnectionError("gone"), ValueError("a fault"), [Found("lost", "j1")])
-    sweeper = Sweeper(cast("Sweep", turns))
-    for _ in range(3):
-        sweeper.turn()
-    assert turns.over.is_set()
-
-
-def test_the_thread_sweeps_until_it_is_stopped() -> None:
-    turns = Turns(None)
-    thread = Sweeper(cast("Sweep", turns), pause_s=0.001)
-    thread.start()
-    assert turns.over.wait(10)
-    thread.stop()

@@ -30,8 +30,10 @@ WORDS = {
     "cancel": ("j1",),
     "reset": ("j1",),
     "jobs": (),
+    "deliveries": ("j1",),
+    "redeliver": ("j1",),
 }
-ON_THIS_MACHINE = ("demo", "up", "stop", "server-status", "listen")
+ON_THIS_MACHINE = ("demo", "up", "stop", "server-status", "webhook-secret", "listen")
 
 
 class Interrupted(Scripted):

@@ -12,6 +12,7 @@ from contract.errors import ClientExistsError, ClientNotFoundError
 from store import feed, keys
 from store.clients import Clients
 from store.credentials import sha256
+from store.secrets import WebhookSecrets
 
 if TYPE_CHECKING:
     import redis
@@ -57,25 +58,27 @@ def test_clients_are_listed_as_they_were_made(clients: Clients, clock: Clock) ->
 
 
 def test_both_tokens_count_until_the_overlap_is_over(clients: Clients, clock: Clock, connection: redis.Redis) -> None:
+    secrets = WebhookSecrets(connection, clock)
     old = clients.create("acme")
     new = clients.rotate("acme", 60)
     assert {clients.owner_of(each.token) for each in (old, new)} == {"acme"}
-    assert clients.secrets_of("acme") == (new.webhook_secret, old.webhook_secret)
+    assert secrets.live("acme") == (new.webhook_secret, old.webhook_secret)
     assert 50_000 < connection.pttl(keys.token(sha256(old.token))) <= 60_000  # Redis ends it, whoever else is alive
     assert connection.pttl(keys.token(sha256(new.token))) == -1
     clock.pass_s(59)
     assert clients.retire() == []
     clock.pass_s(1)
-    assert clients.secrets_of("acme") == (new.webhook_secret,)
+    assert secrets.live("acme") == (new.webhook_secret,)
     assert clients.retire() == ["acme"]
     assert clients.retire() == []
     assert (clients.owner_of(old.token), clients.owner_of(new.token)) == (None, "acme")
 
 
-def test_a_token_that_is_lost_ends_at_once(clients: Clients) -> None:
+def test_a_token_that_is_lost_ends_at_once(clients: Clients, clock: Clock, connection: redis.Redis) -> None:
+    secrets = WebhookSecrets(connection, clock)
     old, new = clients.create("acme"), clients.rotate("acme", 0)
     assert (clients.owner_of(old.token), clients.owner_of(new.token)) == (None, "acme")
-    assert clients.secrets_of("acme") == (new.webhook_secret,)
+    assert secrets.live("acme") == (new.webhook_secret,)
     assert clients.retire() == []
 
 
@@ -83,7 +86,7 @@ def test_of_a_deleted_client_nothing_counts_any_more(clients: Clients, connectio
     tokens = [clients.create("acme").token, clients.rotate("acme", 60).token]
     clients.delete("acme")
     assert [clients.owner_of(each) for each in tokens] == [None, None]
-    assert (clients.list(), clients.secrets_of("acme"), clients.retire()) == ([], (), [])
+    assert (clients.list(), clients.retire()) == ([], [])
     assert keyspace(connection) == {b"dubq:clients:deleted": {b"acme"}}
 
 

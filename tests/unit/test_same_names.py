@@ -72,7 +72,7 @@ def test_what_one_does_to_its_job_is_done_to_no_other(
     start(runs, "acme").complete(OUTPUT)
     start(runs, "other")
     assert [jobs.read("j1", each).state for each in WHO] == [State.CANCELLED, State.COMPLETED, State.RUNNING]
-    clock.pass_s(7)
+    clock.pass_s(StoreSettings().lease_s + 1)
     assert [each.job_id for each in sweep.lost(clock())] == [ref("other", "j1")]
     jobs.cancel("j1", "other")
     jobs.reset("j1", "acme")

@@ -11,13 +11,14 @@ from contract.errors import JobNotFoundError
 from contract.job import Failure
 from contract.states import State
 from store import keys
+from store.jobs import JobStore
+from store.ledger import Ledger
 from store.runs import Beat, RunStore
+from store.settings import StoreSettings
 from store.sweep import Found, Sweep
 
 if TYPE_CHECKING:
     import redis
-
-    from store.jobs import JobStore
 
 PASSING = Failure(code="x", message="", retryable=True)
 
@@ -44,7 +45,7 @@ def test_the_job_of_a_silent_worker_is_queued_again(
     clock.pass_s(5)
     assert sweep.lost(clock()) == []
     assert run.beat() is Beat.GO
-    clock.pass_s(5)
+    clock.pass_s(7)
     assert sweep.lost(clock()) == []
     clock.pass_s(1.5)
     assert sweep.lost(clock()) == [Found("lost", "j1", "now queued")]
@@ -62,7 +63,7 @@ def test_a_job_that_lost_its_worker_is_the_next_to_be_taken(
     for job_id in ("a", "b"):
         clock.pass_s(1)
         jobs.create(a_job(job_id, at=clock()), fingerprint="f")
-    clock.pass_s(7)
+    clock.pass_s(9)
     sweep.lost(clock())
     assert connection.lrange("rq:queue:default", 0, -1) == [b"j1", b"a", b"b"]
     assert [job.position for job in jobs.read_many(["j1", "a", "b"], "default")] == [0, 1, 2]
@@ -72,7 +73,7 @@ def test_a_job_that_loses_its_worker_on_its_last_attempt_ends_in_error(
     jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock
 ) -> None:
     begun(jobs, runs, max_attempts=1)
-    clock.pass_s(7)
+    clock.pass_s(9)
     sweep.lost(clock())
     job = jobs.read("j1", "default")
     assert job.error is not None
@@ -84,7 +85,7 @@ def test_a_lost_job_whose_cancelling_was_asked_for_is_cancelled(
 ) -> None:
     begun(jobs, runs)
     jobs.cancel("j1", "default")
-    clock.pass_s(7)
+    clock.pass_s(9)
     sweep.lost(clock())
     assert jobs.read("j1", "default").state is State.CANCELLED
 
@@ -120,11 +121,10 @@ def test_a_job_in_no_queue_is_queued_again_at_the_second_look(
     for job_id in ("popped", "waiting"):
         jobs.create(a_job(job_id), fingerprint="f")
     connection.lmove("rq:queue:default", "rq:queue:default:intermediate", "LEFT", "RIGHT")
-    clock.pass_s(6)
     assert sweep.strays(clock()) == []
-    clock.pass_s(4)
+    clock.pass_s(1.5)
     assert sweep.strays(clock()) == []
-    clock.pass_s(2)
+    clock.pass_s(0.5)
     assert [each.job_id for each in sweep.strays(clock())] == ["popped"]
     assert connection.lrange("rq:queue:default", 0, -1) == [b"popped", b"waiting"]
     assert connection.llen("rq:queue:default:intermediate") == 0
@@ -189,8 +189,36 @@ def test_a_reset_job_is_not_forgotten(jobs: JobStore, runs: RunStore, sweep: Swe
 
 
 def test_leftovers_in_an_index_are_dropped(sweep: Sweep, clock: Clock, connection: redis.Redis) -> None:
-    for index in (keys.RUNNING, keys.DUE, keys.STRAYS, keys.FINISHED):
+    for index in (keys.RUNNING, keys.OVERDUE, keys.DUE, keys.STRAYS, keys.FINISHED):
         connection.zadd(index, {"nobody": 0})
-    for look in (sweep.lost, sweep.due, sweep.strays, sweep.expired):
+    for look in (sweep.lost, sweep.overdue, sweep.due, sweep.strays, sweep.expired):
         assert look(clock()) == []
     assert list(connection.scan_iter()) == []
+
+
+@pytest.mark.parametrize("pause_s", [0, 3])
+def test_a_job_that_waits_for_too_long_ends_in_error(connection: redis.Redis, clock: Clock, pause_s: float) -> None:
+    ledger = Ledger(connection, StoreSettings(queue_limit_s=10), clock)
+    jobs, sweep = JobStore(ledger), Sweep(ledger)
+    begun(jobs, RunStore(ledger)).fail(PASSING, pause_s=pause_s)
+    clock.pass_s(pause_s + 9)
+    assert sweep.overdue(clock()) == []
+    clock.pass_s(1)
+    assert [(each.kind, each.job_id) for each in sweep.overdue(clock())] == [("overdue", "j1")]
+    job = jobs.read("j1", "default")
+    assert job.error is not None
+    assert (job.state, job.error.code, job.error.retryable) == (State.ERROR, "queue_time_limit", True)
+    assert connection.zcard(keys.OVERDUE) == connection.zcard(keys.QUEUED) == connection.zcard(keys.DUE) == 0
+
+
+def test_a_job_that_was_begun_in_time_is_not_too_long_in_the_queue(connection: redis.Redis, clock: Clock) -> None:
+    ledger = Ledger(connection, StoreSettings(queue_limit_s=10), clock)
+    begun(JobStore(ledger), RunStore(ledger))
+    clock.pass_s(60)
+    assert Sweep(ledger).overdue(clock()) == []
+
+
+def test_without_a_limit_a_job_may_wait_for_ever(jobs: JobStore, sweep: Sweep, clock: Clock) -> None:
+    jobs.create(a_job(), fingerprint="f")
+    clock.pass_s(86_400 * 30)
+    assert sweep.overdue(clock()) == []

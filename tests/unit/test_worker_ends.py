@@ -72,3 +72,19 @@ def test_a_cancelled_job_is_cancelled_however_its_engine_ends(end: End) -> None:
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
 def test_a_run_that_was_given_up_writes_nothing_however_its_engine_ends(end: End) -> None:
     assert move_for(end, stop=Stop.GONE, stage=None) == Leave()
+
+
+LIMITS = [Stop.TIME_LIMIT, Stop.STAGE_TIME_LIMIT, Stop.STALLED]
+
+
+@pytest.mark.parametrize("stop", LIMITS)
+@pytest.mark.parametrize("end", ENDS[1:], ids=lambda end: type(end).__name__)
+def test_a_broken_limit_is_why_the_attempt_failed_however_its_engine_ends(end: End, stop: Stop) -> None:
+    move = move_for(end, stop=stop, stage="voice")
+    assert isinstance(move, Fail)
+    assert (move.failure.code, move.failure.stage, move.failure.retryable) == (stop.value, "voice", True)
+
+
+@pytest.mark.parametrize("stop", LIMITS)
+def test_an_engine_that_delivers_beyond_a_limit_has_delivered(stop: Stop) -> None:
+    assert move_for(Delivered(OUTPUT), stop=stop, stage="render") == Complete(OUTPUT)

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 
+from contract.addresses import parse_networks
 from contract.errors import SettingsError
 from worker.law import Lognormal
 from worker.settings import WorkerSettings
@@ -27,6 +28,9 @@ def test_every_variable_is_read() -> None:
             "DUBQ_SIM_SEED": "7",
             "DUBQ_SIM_SPEED": "10",
             "DUBQ_ENGINE": "my.engines:Real",
+            "DUBQ_WEBHOOK_PRIVATE": "10.0.0.0/8",
+            "DUBQ_WEBHOOK_SPEED": "60",
+            "DUBQ_WEBHOOK_TIMEOUT_S": "3",
             "DUBQ_LOG_LEVEL": "DEBUG",
             "DUBQ_LOG_FORMAT": "console",
             "DUBQ_JOB_TTL_S": "60",
@@ -38,6 +42,9 @@ def test_every_variable_is_read() -> None:
         sim_law=Lognormal(10, 0.5),
         sim_error_rate=0,
         sim_seed="7",
+        webhook_private=parse_networks("10.0.0.0/8"),
+        webhook_speed=60,
+        webhook_timeout_s=3,
         sim_speed=10,
         log_level="debug",
         log_format="console",
@@ -89,6 +96,10 @@ def test_an_engine_that_does_not_exist_is_a_fault_of_the_settings(name: str) -> 
 def test_rqs_configuration_file_names_the_redis_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUBQ_REDIS_URL", "redis://127.0.0.1:6390/2")
     assert run_module("worker.rq_config")["REDIS_URL"] == "redis://127.0.0.1:6390/2"
+
+
+def test_rqs_configuration_file_names_the_queue_of_webhooks_before_that_of_jobs() -> None:
+    assert run_module("worker.rq_config")["QUEUES"] == ["webhooks", "default"]
 
 
 def test_rqs_configuration_file_ends_a_worker_whose_settings_are_wrong(

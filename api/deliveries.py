@@ -1,0 +1,36 @@
+"""The routes about a job's webhooks: the log of their deliveries, and sending one again."""
+
+import flask
+
+from store.jobs import JobStore
+from store.outbox import Outbox
+
+from .caller import client_id
+from .incoming import known_job_id
+from .outgoing import answer
+
+
+class DeliveryRoutes:
+    """The webhooks of whoever is asking."""
+
+    def __init__(self, store: JobStore, outbox: Outbox) -> None:
+        self._store, self._outbox = store, outbox
+
+    def mount(self, app: flask.Flask) -> None:
+        """Put the routes into `app`."""
+        app.add_url_rule("/jobs/<job_id>/deliveries", view_func=self.deliveries)
+        app.add_url_rule(
+            "/jobs/<job_id>/deliveries/<delivery_id>/redeliver", view_func=self.redeliver, methods=["POST"]
+        )
+
+    def deliveries(self, job_id: str) -> flask.Response:
+        """Answer with the deliveries of a job's webhooks, oldest first; they may outlive the job."""
+        job_id = known_job_id(job_id)
+        found = self._outbox.of_job(job_id, client_id())
+        if not found:
+            self._store.read(job_id, client_id())  # there is none yet, or there is no such job
+        return answer({"deliveries": [each.to_wire() for each in found]})
+
+    def redeliver(self, job_id: str, delivery_id: str) -> flask.Response:
+        """Have a webhook sent again."""
+        return answer(self._outbox.redeliver(known_job_id(job_id), delivery_id, client_id()).to_wire(), 202)
