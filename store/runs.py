@@ -74,6 +74,10 @@ class Run:
         """End the job as its owner asked."""
         return self._end(moves.cancel)
 
+    def hand_back(self) -> Job:
+        """Put the job in front of the queue, the attempt unchanged: this worker has to go."""
+        return self._end(moves.hand_back, at_front=True)
+
     def beat(self) -> Beat:
         """Renew the lease, and stay present. May be called by another thread than the reports are."""
         job_id = self.record.job.job_id
@@ -85,18 +89,18 @@ class Run:
             self._presence.keep()
         return Beat(answer.decode())
 
-    def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
+    def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0, at_front: bool = False) -> Job:
         def unless_cancelled(job: Job, at: datetime) -> Job:
             return moves.cancel(job, at) if self.record.cancel_requested else decide(job, at)
 
-        return self._write(unless_cancelled, pause_s=pause_s)
+        return self._write(unless_cancelled, pause_s=pause_s, at_front=at_front)
 
-    def _write(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
+    def _write(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0, at_front: bool = False) -> Job:
         while True:
             meant = decide(self.record.job, self._ledger.clock())
             try:
                 sample = Sample.of(meant, self._passage.marks_s)
-                self.record = self._ledger.move(self.record, meant, pause_s=pause_s, sample=sample)
+                self.record = self._ledger.move(self.record, meant, pause_s=pause_s, at_front=at_front, sample=sample)
             except StaleWriteError:
                 if self._is_written(meant):
                     return meant

@@ -19,10 +19,11 @@ from store.runs import Beat, Run
 from store.sweep import Sweep
 
 from .control import RunControl
-from .ends import Cancel, Complete, End, Fail, Leave, Move, Stop, move_for
+from .ends import Cancel, Complete, End, Fail, HandBack, Interrupted, Leave, Move, Stop, move_for
 from .limits import Timekeeper
 from .logs import Log
 from .throttle import Report, Throttle
+from .turns import take_turn
 
 BEAT_S: Final = 1.0
 AWAY_S: Final = 1.0
@@ -45,13 +46,13 @@ class Chances:
 
 
 class Line:
-    """Writes one run's reports and its end, renews its lease, and sweeps on the way.
+    """Writes one run's reports and its end, renews its lease, and takes turns at `sweep` on the way, if it has one.
 
     All that a run has to do with Redis happens on this thread. So Redis can be slow or away without holding up the
     engine, and RQ's death penalty, which strikes the engine's thread at any instruction, cannot cut a write in two.
     """
 
-    def __init__(self, run: Run, sweep: Sweep, log: Log, chances: Chances | None = None) -> None:
+    def __init__(self, run: Run, sweep: Sweep | None, log: Log, chances: Chances | None = None) -> None:
         self._run, self._sweep, self._log, self._by = run, sweep, log, chances or Chances()
         self._inbox: queue.SimpleQueue[Report | End | None] = queue.SimpleQueue()
         self._closed: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -74,7 +75,7 @@ class Line:
             try:
                 self._inbox.put(end)
                 self._closed.get()
-            except JobTimeoutException:
+            except (JobTimeoutException, Interrupted):
                 continue  # struck after the engine had ended: that end stands
 
     def abandon(self) -> None:
@@ -124,22 +125,11 @@ class Line:
         try:
             self._obey(self._run.beat())
             self._note_redis()
-            self._take_turn()
+            if self._sweep:
+                take_turn(self._sweep, self._log)
         except RedisError as error:
             self._note_redis(error)
         self._beat_s = self._by.clock() + BEAT_S
-
-    def _take_turn(self) -> None:
-        """Sweep, if it is our turn. What goes wrong with other jobs is no matter of this one."""
-        try:
-            found = self._sweep.turn() or []
-        except RedisError:
-            raise
-        except Exception:  # noqa: BLE001 - the sweep reads whatever Redis holds
-            self._log.exception("sweep_broke")
-            return
-        for each in found:
-            self._log.warning("swept", kind=each.kind, found=each.job_id, detail=each.detail)
 
     def _obey(self, beat: Beat) -> None:
         """Ask the engine to stop if the store says so."""
@@ -208,6 +198,8 @@ class Line:
                 return self._run.fail(failure, pause_s=pause_s)
             case Cancel():
                 return self._run.cancel()
+            case HandBack():
+                return self._run.hand_back()
             case Leave():
                 return None
 

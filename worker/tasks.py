@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -16,6 +17,7 @@ from rq import get_current_job
 from contract.errors import SettingsError
 from store.ledger import Ledger
 from store.presence import Presence
+from store.settings import StoreSettings
 
 from . import logs
 from .engine import Engine
@@ -27,6 +29,10 @@ COMMAND_S = 5.0
 CONNECT_S = 2.0
 
 
+class Shared(redis.Redis):
+    """A client that many runs of one process share; that process sweeps, so they need not."""
+
+
 def translate(job_id: str) -> None:
     """Run the job of this id, on the Redis of the RQ worker that calls.
 
@@ -36,8 +42,17 @@ def translate(job_id: str) -> None:
     if delivery is None:
         raise RuntimeError("worker.tasks.translate is for an RQ worker to call")
     settings, runner = _process()
+    if isinstance(delivery.connection, Shared):
+        replace(runner, sweeps=False).run(job_id, ledger_of(delivery.connection, settings.store))
+        return
     with quick(delivery.connection) as connection, Presence(connection) as presence:
         runner.run(job_id, Ledger(connection, settings.store), presence)
+
+
+@cache
+def ledger_of(connection: redis.Redis, settings: StoreSettings) -> Ledger:
+    """Return the one ledger of a process that has many jobs: they share what it knows of the others."""
+    return Ledger(connection, settings)
 
 
 @contextmanager
@@ -50,10 +65,15 @@ def quick(connection: redis.Redis) -> Iterator[redis.Redis]:
     if isinstance(pool, SentinelConnectionPool):
         yield connection  # made of more than its keyword arguments; its timeouts are the operator's
         return
-    manners = {"socket_timeout": COMMAND_S, "socket_connect_timeout": CONNECT_S, "retry": Retry(NoBackoff(), 1)}
-    own = redis.ConnectionPool(connection_class=pool.connection_class, **{**pool.connection_kwargs, **manners})
+    own = redis.ConnectionPool(connection_class=pool.connection_class, **quick_words(pool))
     with redis.Redis.from_pool(own) as quicker:
         yield quicker
+
+
+def quick_words(pool: redis.ConnectionPool) -> dict[str, Any]:
+    """Return what a connection like those of `pool` is made of, save that it fails within seconds."""
+    manners = {"socket_timeout": COMMAND_S, "socket_connect_timeout": CONNECT_S, "retry": Retry(NoBackoff(), 1)}
+    return {**pool.connection_kwargs, **manners}
 
 
 @cache
