@@ -15,11 +15,11 @@ _NINE_TENTHS: Final = 1.2816  # standard deviations above the mean, in a normal 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How many jobs wait and run, and how many workers there are (stock ones: each runs one job)."""
+    """How many jobs wait and run, and how many the workers can have under way at once."""
 
     queued: int = 0
     running: int = 0
-    workers: int = 0
+    slots: int = 0
 
 
 def forecast(past: Past, job: Job, now: datetime, traffic: Traffic) -> Eta | None:
@@ -68,12 +68,12 @@ def _queued(past: Past, job: Job, position: int, traffic: Traffic) -> Quantiles:
     The two are added as if they were normal laws with two different halves.
     """
     run = _whole(past, job, 0.0)
-    workers = max(1, traffic.workers, traffic.running)
-    ends = position + 1 - max(0, workers - traffic.running)
+    slots = max(1, traffic.slots, traffic.running)
+    ends = position + 1 - max(0, slots - traffic.running)
     if ends <= 0:
         return run  # a worker is free for it
-    wait_s = (ends - 0.5) * past.runs.mean / workers
-    doubt_s = _NINE_TENTHS * math.sqrt(ends) * past.runs.deviation / workers
+    wait_s = (ends - 0.5) * past.runs.mean / slots
+    doubt_s = _NINE_TENTHS * math.sqrt(ends) * past.runs.deviation / slots
     p50 = wait_s + run.p50
     p10 = max(run.p10, p50 - math.hypot(doubt_s, run.p50 - run.p10))
     return Quantiles(p10, p50, p50 + math.hypot(doubt_s, run.p90 - run.p50))

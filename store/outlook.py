@@ -14,7 +14,7 @@ from . import keys
 from .durations import Past, Sample
 from .forecast import Traffic, forecast
 from .records import Record
-from .workers import count_workers
+from .workers import count_slots
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class Outlook:
                 pipe.zcard(keys.QUEUED)
                 pipe.zcard(keys.RUNNING)
                 queued, running = pipe.execute()
-            self._traffic.value = Traffic(queued, running, count_workers(self._redis))
+            self._traffic.value = Traffic(queued, running, count_slots(self._redis))
         return self._traffic.value
 
     def _is_due(self, kept: _Kept[Any]) -> bool:

@@ -164,6 +164,7 @@ class ConcurrentWorker(Worker):
         """Take no more jobs; asked a second time, hand back at once what runs."""
         self._shutdown_requested_date = now()
         self._asked_to_stop += 1
+        self.log.info("Worker %s: asked to stop with %d jobs under way", self.name, len(self._crowd))
         if self._asked_to_stop > 1:
             self._hurry.set()
         self._intake.wake()

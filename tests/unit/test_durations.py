@@ -15,7 +15,7 @@ from store.forecast import Traffic, forecast
 from store.records import eta_json
 
 UNIFORM = Past([Sample(5 + place / 20) for place in range(201)])
-BUSY = Traffic(queued=10, running=2, workers=2)
+BUSY = Traffic(queued=10, running=2, slots=2)
 
 
 def running(progress: float = 0.0, after_s: float = 0.0, **fields: object) -> Job:
@@ -109,7 +109,7 @@ def test_the_length_of_the_video_is_the_yardstick_where_jobs_follow_it() -> None
 def test_a_queued_job_waits_for_those_ahead_of_it() -> None:
     etas = [eta_after(UNIFORM, a_job(position=place), 0) for place in (0, 10, 100)]
     assert [eta.p50_s for eta in etas] == pytest.approx([12.5, 62.5, 512.5], abs=0.5)
-    idle = eta_after(UNIFORM, a_job(position=0), 0, Traffic(queued=0, running=1, workers=2))
+    idle = eta_after(UNIFORM, a_job(position=0), 0, Traffic(queued=0, running=1, slots=2))
     assert idle == eta_after(UNIFORM, running(), 0)
 
 
