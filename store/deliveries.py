@@ -33,12 +33,11 @@ _PREFIXES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A job that RQ has handed to this worker: its fields as RQ keeps them, and the execution that began with it."""
+    """A job that RQ has handed to this worker, and the execution that began with it."""
 
     job_id: str
     execution_id: str
     queue: Queue
-    fields: dict[bytes, bytes]
 
     @property
     def place(self) -> list[str]:
@@ -48,6 +47,10 @@ class Delivery:
     def execution(self, connection: redis.Redis, worker_name: str) -> Execution:
         """Return the execution as RQ has it."""
         return Execution(self.execution_id, self.job_id, connection, worker_name)
+
+
+Taken = tuple[Delivery, dict[bytes, bytes]]
+"""A delivery, and the job's fields as RQ keeps them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,7 @@ class Deliveries:
         self._settle = connection.register_script(_SETTLE)
         self._keep = connection.register_script(_KEEP)
 
-    def take(self, queues: Sequence[Queue], most: int) -> list[Delivery] | None:
+    def take(self, queues: Sequence[Queue], most: int) -> list[Taken] | None:
         """Take up to `most` deliveries, of the first queue first; None says that workers are suspended."""
         at = now()
         rows = self._take(
@@ -83,11 +86,9 @@ class Deliveries:
         if rows is None:
             return None
         return [
-            Delivery(
-                job_id=job_id.decode(),
-                execution_id=execution_id.decode(),
-                queue=queues[place - 1],
-                fields=dict(zip(fields[::2], fields[1::2], strict=True)),
+            (
+                Delivery(job_id=job_id.decode(), execution_id=execution_id.decode(), queue=queues[place - 1]),
+                dict(zip(fields[::2], fields[1::2], strict=True)),
             )
             for place, job_id, execution_id, fields in rows
         ]

@@ -9,6 +9,7 @@ from gevent.event import AsyncResult
 from redis.exceptions import RedisError
 from redis.sentinel import SentinelConnectionPool
 
+from .line import Chances
 from .tasks import COMMAND_S, Shared, quick_words
 
 CONNECTIONS: Final = 16
@@ -27,6 +28,7 @@ class Carrier(Shared):
     fails, all callers of the batch get that error.
     """
 
+    chances = Chances(spawn=gevent.spawn)
     _asked: list[tuple[tuple[Any, ...], dict[str, Any], "AsyncResult[Any]"]]
     _carries: bool
 

@@ -120,13 +120,13 @@ class ConcurrentWorker(Worker):
                 continue
             room = self._crowd.room if most is None else min(self._crowd.room, most - count)
             found = self._intake.take(self._ordered_queues, room)
-            for delivery in found:
-                self._admit(delivery)
+            for delivery, fields in found:
+                self._admit(delivery, fields)
             count += len(found)
             if found or len(self._crowd):
                 busy_s = monotonic()
             if found:
-                self.reorder_queues(found[-1].queue)
+                self.reorder_queues(found[-1][0].queue)
             elif burst and (self._intake.is_suspended or self._crowd.is_settled):
                 break
             elif burst:
@@ -137,11 +137,11 @@ class ConcurrentWorker(Worker):
                 self._intake.wait()
         return count
 
-    def _admit(self, delivery: Delivery) -> None:
+    def _admit(self, delivery: Delivery, fields: dict[bytes, bytes]) -> None:
         execution = delivery.execution(self.connection, self.name)
         job = self.job_class(delivery.job_id, connection=self.connection, serializer=self.serializer)
         try:
-            job.restore(delivery.fields)
+            job.restore(fields)
         except Exception:  # what Redis holds of one job is no matter of the others
             self.log.exception("Worker %s: job %s cannot be read", self.name, delivery.job_id)
             return

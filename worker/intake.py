@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 
 from contract.backoff import Backoff
-from store.deliveries import Deliveries, Delivery
+from store.deliveries import Deliveries, Taken
 
 BATCH: Final = 250
 """Deliveries that are taken at once: a script that takes more would keep others waiting."""
@@ -38,7 +38,7 @@ class Intake:
         """End a wait that is under way."""
         self._bell.set()
 
-    def take(self, queues: Sequence[Queue], most: int) -> list[Delivery]:
+    def take(self, queues: Sequence[Queue], most: int) -> list[Taken]:
         """Take what is there of these queues; nothing while workers are suspended or Redis is away."""
         try:
             found = self._deliveries.take(queues, min(most, BATCH))

@@ -36,13 +36,23 @@ GIVE_UP_S: Final = 900.0
 """An end that could not be written for so long is left to the sweep, which finds the job without a worker."""
 
 
+def in_thread(work: Callable[[], None]) -> None:
+    """Have it done beside us."""
+    # a daemon: a process that has to end does not wait for Redis
+    threading.Thread(target=work, name="dubq-line", daemon=True).start()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
-    """Where a line gets its time and its luck from. `pause` sleeps for seconds, `clock` is monotonic seconds."""
+    """Where a line gets its time and its luck from. `pause` sleeps for seconds, `clock` is monotonic seconds.
+
+    `spawn` has something done beside whoever calls it.
+    """
 
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+    spawn: Callable[[Callable[[], None]], object] = in_thread
 
 
 class Line:
@@ -66,8 +76,7 @@ class Line:
 
     def open(self) -> None:
         """Start the thread."""
-        # a daemon: a process that has to end does not wait for Redis
-        threading.Thread(target=self._live, name="dubq-line", daemon=True).start()
+        self._by.spawn(self._live)
 
     def end(self, end: End) -> None:
         """Have the end written, and wait until it is, or until nothing more can be done about it."""

@@ -21,6 +21,7 @@ from store.settings import StoreSettings
 
 from . import logs
 from .engine import Engine
+from .line import Chances
 from .runner import Runner
 from .settings import WorkerSettings
 from .simulator import Simulator
@@ -30,7 +31,9 @@ CONNECT_S = 2.0
 
 
 class Shared(redis.Redis):
-    """A client that many runs of one process share; that process sweeps, so they need not."""
+    """A client that many runs of one process share; that process sweeps, so they need not. `chances` are theirs."""
+
+    chances: Chances
 
 
 def translate(job_id: str) -> None:
@@ -43,7 +46,8 @@ def translate(job_id: str) -> None:
         raise RuntimeError("worker.tasks.translate is for an RQ worker to call")
     settings, runner = _process()
     if isinstance(delivery.connection, Shared):
-        replace(runner, sweeps=False).run(job_id, ledger_of(delivery.connection, settings.store))
+        runner = replace(runner, sweeps=False, chances=delivery.connection.chances)
+        runner.run(job_id, ledger_of(delivery.connection, settings.store))
         return
     with quick(delivery.connection) as connection, Presence(connection) as presence:
         runner.run(job_id, Ledger(connection, settings.store), presence)
