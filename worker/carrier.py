@@ -9,7 +9,12 @@ from gevent.event import AsyncResult
 from redis.exceptions import RedisError
 from redis.sentinel import SentinelConnectionPool
 
+from store.ledger import Ledger
+from store.presence import Presence
+from store.settings import StoreSettings
+
 from .line import Chances
+from .pulse import Pulse
 from .tasks import COMMAND_S, Shared, quick_words
 
 CONNECTIONS: Final = 16
@@ -46,6 +51,12 @@ class Carrier(Shared):
         carrier = cls(connection_pool=pool)
         carrier._asked, carrier._carries = [], False
         return carrier
+
+    def share(self, settings: StoreSettings) -> None:
+        """Make what the runs of this process have in common: they share what is known of other jobs, and a pulse."""
+        self.ledger = Ledger(self, settings)
+        self.presence = Presence(self)
+        self.pulse = Pulse(self.ledger, self.presence)
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Do what redis-py's own does, together with what others ask."""

@@ -7,7 +7,7 @@ one of its workers: it is listed, suspended, stopped and told to stop a job like
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from types import FrameType
 from typing import Any, Final
@@ -27,7 +27,7 @@ from rq.worker import DequeueStrategy, WorkerStatus
 from store.deliveries import Deliveries, Delivery
 from store.sweep import Sweep
 
-from . import logs, tasks
+from . import line, logs, tasks
 from .carrier import Carrier
 from .crowd import Crowd, Place
 from .ends import Stop
@@ -96,13 +96,14 @@ class ConcurrentWorker(Worker):
         ensure_patched()
         self._settings = settings_or_exit(os.environ)
         self._dequeue_strategy = dequeue_strategy
+        self.connection.share(self._settings.store)
         self._crowd = Crowd(self, self._deliveries, self._settings.slots, self.executions)
         self.bootstrap(logging_level, date_format, log_format)
         if with_scheduler:
             self._start_scheduler(burst, logging_level, date_format, log_format)
         self._intake = Intake(self._deliveries, self.queues, self._note_away)
         self._install_signal_handlers()
-        beside = [gevent.spawn(each) for each in (self._keep_alive, self._tidy, self._maintain)]
+        beside = [gevent.spawn(self._repeat, *each) for each in self._upkeep()]
         try:
             return self._serve(burst=burst, most=max_jobs, idle_s=max_idle_time) > 0
         finally:
@@ -209,20 +210,33 @@ class ConcurrentWorker(Worker):
 
     # beside the work
 
-    def _keep_alive(self) -> None:
-        """Tell RQ that this worker lives, what state it is in, and what it has under way."""
-        kept_s = monotonic()
+    def _upkeep(self) -> list[tuple[Callable[[], object], float]]:
+        """Return what has to be done beside the work, and how many seconds apart."""
+        log = logs.configure(self._settings.log_level, self._settings.log_format)
+        sweep = Sweep(self.connection.ledger)
+        return [
+            (self.connection.pulse.beat, line.BEAT_S),
+            (lambda: take_turn(sweep, log), HEART_S),
+            (self._beat, HEART_S),
+            (self._keep, self.job_monitoring_interval),
+            (self.run_maintenance_tasks, self.maintenance_interval),
+        ]
+
+    def _repeat(self, act: Callable[[], object], pause_s: float) -> None:
+        """Do it for ever. While Redis is away it fails, and is tried again."""
         while True:
-            gevent.sleep(HEART_S)
             try:
-                self._beat()
-                if monotonic() - kept_s >= self.job_monitoring_interval:
-                    kept_s = monotonic()
-                    self._deliveries.keep(self._crowd.going_on())
+                act()
             except RedisError as error:
                 self._note_away(error)
+            gevent.sleep(pause_s)
+
+    def _keep(self) -> None:
+        """Tell RQ that what is under way goes on."""
+        self._deliveries.keep(self._crowd.going_on())
 
     def _beat(self) -> None:
+        """Tell RQ that this worker lives, and what state it is in."""
         state = WorkerStatus.BUSY if len(self._crowd) else WorkerStatus.IDLE
         if self._intake.is_suspended:
             state = WorkerStatus.SUSPENDED
@@ -238,26 +252,6 @@ class ConcurrentWorker(Worker):
                 worker_registration.register(self, pipe)
                 pipe.execute()
         self._beaten_s = monotonic()
-
-    def _maintain(self) -> None:
-        """Do RQ's own maintenance, at once and then as often as RQ does."""
-        while True:
-            try:
-                self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
-            except RedisError as error:
-                self._note_away(error)
-            gevent.sleep(self.maintenance_interval)
-
-    def _tidy(self) -> None:
-        """Take turns at the sweep."""
-        log = logs.configure(self._settings.log_level, self._settings.log_format)
-        sweep = Sweep(tasks.ledger_of(self.connection, self._settings.store))
-        while True:
-            try:
-                take_turn(sweep, log)
-            except RedisError as error:
-                self._note_away(error)
-            gevent.sleep(HEART_S)
 
     def _note_away(self, error: RedisError) -> None:
         self.log.warning("Worker %s: Redis is away: %s", self.name, error)

@@ -22,6 +22,7 @@ from .control import RunControl
 from .ends import Cancel, Complete, End, Fail, HandBack, Interrupted, Leave, Move, Stop, move_for
 from .limits import Timekeeper
 from .logs import Log
+from .pulse import Pulse
 from .throttle import Report, Throttle
 from .turns import take_turn
 
@@ -56,20 +57,25 @@ class Chances:
 
 
 class Line:
-    """Writes one run's reports and its end, renews its lease, and takes turns at `sweep` on the way, if it has one.
+    """Writes one run's reports and its end, and renews its lease, taking turns at `sweep` on the way if it has one.
+
+    With a `pulse`, that renews the lease.
 
     All that a run has to do with Redis happens on this thread. So Redis can be slow or away without holding up the
     engine, and RQ's death penalty, which strikes the engine's thread at any instruction, cannot cut a write in two.
     """
 
-    def __init__(self, run: Run, sweep: Sweep | None, log: Log, chances: Chances | None = None) -> None:
+    def __init__(
+        self, run: Run, sweep: Sweep | None, log: Log, chances: Chances | None = None, pulse: Pulse | None = None
+    ) -> None:
         self._run, self._sweep, self._log, self._by = run, sweep, log, chances or Chances()
+        self._pulse = pulse
         self._inbox: queue.SimpleQueue[Report | End | None] = queue.SimpleQueue()
         self._closed: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._is_closed = False
         self._throttle = Throttle()
         self._time = Timekeeper(run.settings, run.past, self._by.clock())
-        self._beat_s = self._by.clock() + BEAT_S
+        self._beat_s = math.inf if pulse else self._by.clock() + BEAT_S
         self._rest_until_s = 0.0
         self._away = False
         self.control = RunControl(self._inbox.put)
@@ -92,6 +98,8 @@ class Line:
         self._inbox.put(None)
 
     def _live(self) -> None:
+        if self._pulse:
+            self._pulse.join(self._run, self._obey)
         try:
             end = self._listen()
             if end is not None:
@@ -103,6 +111,8 @@ class Line:
             self.control.stop(Stop.GONE)  # without a line the lease runs out
         finally:
             self._is_closed = True
+            if self._pulse:
+                self._pulse.leave(self._run)
             self._closed.put(None)
 
     def _listen(self) -> End | None:
@@ -111,15 +121,18 @@ class Line:
             self._beat()
             self._report()
             self._keep_time()
-            wait_s = min(self._beat_s, self._report_s(), self._time.due_s()) - self._by.clock()
+            due_s = min(self._beat_s, self._report_s(), self._time.due_s())
             try:
-                heard = self._inbox.get(timeout=max(0.0, wait_s))
+                heard = self._inbox.get(timeout=None if math.isinf(due_s) and due_s > 0 else self._left_s(due_s))
             except queue.Empty:
                 continue
             if not isinstance(heard, Report):
                 return heard
             self._throttle.take(heard)
             self._time.hear(heard, self._by.clock())
+
+    def _left_s(self, due_s: float) -> float:
+        return max(0.0, due_s - self._by.clock())
 
     def _report_s(self) -> float:
         """Return when the next report may be written: infinity if there is none, or nobody would take it."""

@@ -15,6 +15,7 @@ from .ends import Crashed, Delivered, End, Interrupted, Refused, Stopped, TimedO
 from .engine import Engine, EngineError, StopAsked, Task
 from .line import Chances, Line
 from .logs import Log
+from .pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +27,18 @@ class Runner:
     sweeps: bool = True
     chances: Chances = field(default_factory=Chances)
 
-    def run(self, job_id: str, ledger: Ledger, presence: Presence | None = None) -> None:
-        """Run the job if it is there to be run; `presence` is what tells others that this process lives."""
+    def run(self, job_id: str, ledger: Ledger, presence: Presence | None = None, pulse: Pulse | None = None) -> None:
+        """Run the job if it is there to be run; `presence` is what tells others that this process lives.
+
+        A process that runs many has one `pulse` for all of them.
+        """
         run = RunStore(ledger, presence).start(job_id)
         if run is None:
             self.log.info("delivery_void", job_id=job_id)
             return
         log = self.log.bind(job_id=job_id, attempt=run.job.attempt)
         log.info("run_started")
-        line = Line(run, Sweep(ledger) if self.sweeps else None, log, self.chances)
+        line = Line(run, Sweep(ledger) if self.sweeps else None, log, self.chances, pulse)
         line.open()
         try:
             line.end(self._end_of(run, line.control, log))

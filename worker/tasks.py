@@ -17,11 +17,11 @@ from rq import get_current_job
 from contract.errors import SettingsError
 from store.ledger import Ledger
 from store.presence import Presence
-from store.settings import StoreSettings
 
 from . import logs
 from .engine import Engine
 from .line import Chances
+from .pulse import Pulse
 from .runner import Runner
 from .settings import WorkerSettings
 from .simulator import Simulator
@@ -31,9 +31,12 @@ CONNECT_S = 2.0
 
 
 class Shared(redis.Redis):
-    """A client that many runs of one process share; that process sweeps, so they need not. `chances` are theirs."""
+    """A client that many runs of one process share; that process sweeps and beats for them. `chances` are theirs."""
 
     chances: Chances
+    ledger: Ledger
+    presence: Presence
+    pulse: Pulse
 
 
 def translate(job_id: str) -> None:
@@ -46,17 +49,12 @@ def translate(job_id: str) -> None:
         raise RuntimeError("worker.tasks.translate is for an RQ worker to call")
     settings, runner = _process()
     if isinstance(delivery.connection, Shared):
-        runner = replace(runner, sweeps=False, chances=delivery.connection.chances)
-        runner.run(job_id, ledger_of(delivery.connection, settings.store))
+        shared = delivery.connection
+        runner = replace(runner, sweeps=False, chances=shared.chances)
+        runner.run(job_id, shared.ledger, shared.presence, shared.pulse)
         return
     with quick(delivery.connection) as connection, Presence(connection) as presence:
         runner.run(job_id, Ledger(connection, settings.store), presence)
-
-
-@cache
-def ledger_of(connection: redis.Redis, settings: StoreSettings) -> Ledger:
-    """Return the one ledger of a process that has many jobs: they share what it knows of the others."""
-    return Ledger(connection, settings)
 
 
 @contextmanager
