@@ -46,11 +46,11 @@ WORKERS: Final[Mapping[str, tuple[str, ...]]] = {
 WITHIN_S: Final = 90.0
 
 
-def rates(tcp_url: str) -> dict[str, float]:
+def rates(url: str) -> dict[str, float]:
     """Return how many jobs per second each of them drains from a full queue; nothing if they are not installed."""
     if not PYTHON.exists():
         return {}
-    return {name: _rate(name, tcp_url) for name in WORKERS}
+    return {name: _rate(name, url) for name in WORKERS}
 
 
 def _rate(name: str, url: str) -> float:

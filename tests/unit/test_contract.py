@@ -118,6 +118,15 @@ def test_a_lasting_failure_is_not_tried_again() -> None:
     assert job.state is State.ERROR
 
 
+def test_a_job_that_is_handed_back_begins_again_as_the_same_attempt() -> None:
+    running = moves.advance(moves.start(a_job(), START), START, stage="voice", progress=0.5)
+    back = moves.hand_back(running, LATER)
+    assert (back.state, back.attempt, back.seq) == (State.QUEUED, running.attempt, running.seq + 1)
+    assert (back.stage, back.progress, back.started_at) == (None, 0.0, None)
+    with pytest.raises(IllegalTransitionError):
+        moves.hand_back(back, LATER)
+
+
 def test_a_reset_starts_over_with_a_higher_seq() -> None:
     done = moves.complete(moves.start(a_job(), LATER), LATER, Output(video_url="v", captions_url="c"))
     again = moves.reset(done, LATER)
