@@ -40,7 +40,7 @@ from .turns import take_turn
 HEART_S: Final = 1.0
 BEAT_S: Final = 5.0
 GRACE_S: Final = 3.0
-"""What handing back may take."""
+"""For so long nothing may have been handed back before the rest is given up: leases will tell of it."""
 PAUSE_S: Final = 1.0
 """Between tries to hear commands while Redis is away."""
 
@@ -157,9 +157,8 @@ class ConcurrentWorker(Worker):
         handed_back = self._crowd.stop_all(Stop.HANDED_BACK)
         if handed_back:
             self.log.info("Worker %s: handing back %d jobs", self.name, handed_back)
-        until_s = monotonic() + GRACE_S
-        while not self._crowd.is_settled and monotonic() < until_s:
-            self._crowd.await_change(until_s - monotonic())
+        while not self._crowd.is_settled and self._crowd.await_change(GRACE_S):
+            pass  # as long as one after the other lets go
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - RQ's signature
         """Take no more jobs; asked a second time, hand back at once what runs."""

@@ -160,10 +160,11 @@ class Crowd:
         self._settles = False
         self.changed.set()
 
-    def await_change(self, within_s: float | None = None) -> None:
-        """Wait until something has ended, or somebody sets `changed`."""
-        self.changed.wait(within_s)
+    def await_change(self, within_s: float | None = None) -> bool:
+        """Wait until something has ended, or somebody sets `changed`; return whether that came in time."""
+        came: bool = self.changed.wait(within_s)
         self.changed.clear()
+        return came
 
 
 def is_plain(job: RqJob) -> bool:
