@@ -64,6 +64,9 @@ def quick(connection: redis.Redis) -> Iterator[redis.Redis]:
     RQ's connections wait for minutes, as its blocking reads need; a worker that has to renew a lease cannot.
     """
     pool = connection.connection_pool
+    if isinstance(connection, Shared):
+        yield connection  # which fails within seconds, too
+        return
     if isinstance(pool, SentinelConnectionPool):
         yield connection  # made of more than its keyword arguments; its timeouts are the operator's
         return
