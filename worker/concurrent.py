@@ -26,6 +26,7 @@ from rq.worker import DequeueStrategy, WorkerStatus
 
 from store.deliveries import Deliveries, Delivery
 from store.sweep import Sweep
+from store.sweeper import Sweeper
 
 from . import line, logs, tasks
 from .carrier import Carrier
@@ -35,7 +36,6 @@ from .intake import Intake
 from .patched import ensure_patched
 from .penalty import GreenletPenalty
 from .settings import WorkerSettings, settings_or_exit
-from .turns import take_turn
 
 HEART_S: Final = 1.0
 BEAT_S: Final = 5.0
@@ -103,13 +103,18 @@ class ConcurrentWorker(Worker):
             self._start_scheduler(burst, logging_level, date_format, log_format)
         self._intake = Intake(self._deliveries, self.queues, self._note_away)
         self._install_signal_handlers()
+        log = logs.configure(self._settings.log_level, self._settings.log_format)
+        janitor = Sweeper(Sweep(self.connection.ledger), log)
+        janitor.start()
         beside = [gevent.spawn(self._repeat, *each) for each in self._upkeep()]
         try:
             return self._serve(burst=burst, most=max_jobs, idle_s=max_idle_time) > 0
         finally:
             self._intake.close()
             self._drain()
+            janitor.stop()
             gevent.killall(beside)
+            self.connection.presence.close()
             self.teardown()
 
     def _serve(self, *, burst: bool, most: int | None, idle_s: float | None) -> int:
@@ -211,11 +216,8 @@ class ConcurrentWorker(Worker):
 
     def _upkeep(self) -> list[tuple[Callable[[], object], float]]:
         """Return what has to be done beside the work, and how many seconds apart."""
-        log = logs.configure(self._settings.log_level, self._settings.log_format)
-        sweep = Sweep(self.connection.ledger)
         return [
             (self.connection.pulse.beat, line.BEAT_S),
-            (lambda: take_turn(sweep, log), HEART_S),
             (self._beat, HEART_S),
             (self._keep, self.job_monitoring_interval),
             (self.run_maintenance_tasks, self.maintenance_interval),
