@@ -4,17 +4,19 @@
 -- A move that is sent twice (its answer was lost) changes nothing the second time and is answered like the first;
 -- a creation is refused then, and its caller compares what stands with what it meant.
 --
--- KEYS: 1 the record, 2 the index of queued jobs
+-- KEYS: 1 to 3 of turns.lua, 4 the record, 5 the job's flow
 -- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
 --       4 job_id, 5 channel, 6 feed, 7 feed length, 8 counter that numbers a new job ('' = not new),
---       9 the eta to tell, as JSON, 10… commands, each as: how many words, word, word…
+--       9 the eta to tell, as JSON, 10 what it does in the queue ('' = nothing, 'enter', 'start', 'leave'),
+--       11 what a turn costs its flow, 12 how many jobs RQ's list may have,
+--       13… commands, each as: how many words, word, word…
 -- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused.
-local record, document = KEYS[1], ARGV[3]
+local record, document = KEYS[4], ARGV[3]
 local version = redis.call('HGET', record, 'version') or ''
 
 if version ~= ARGV[1] then
   if ARGV[1] ~= '' and version == ARGV[2] and redis.call('HGET', record, 'document') == document then
-    return redis.call('ZRANK', KEYS[2], ARGV[4]) or -1
+    return redis.call('ZRANK', queued, ARGV[4]) or -1
   end
   return false
 end
@@ -26,14 +28,32 @@ if ARGV[8] ~= '' then
   redis.call('HSET', record, 'number', redis.call('INCR', ARGV[8]))
 end
 
-local at = 10
+local at = 13
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   redis.call(unpack(ARGV, at + 1, at + words))
   at = at + words + 1
 end
 
-local position = redis.call('ZRANK', KEYS[2], ARGV[4])
+local step, flow = ARGV[10], KEYS[5]
+if step ~= '' then
+  recall()
+  local tag = redis.call('HGET', record, 'tag')
+  leave(ARGV[4], flow)
+  if step == 'enter' then
+    if not tag then -- who comes again keeps its place: it has waited once already
+      tag = next_tag(flow, tonumber(ARGV[11]))
+      redis.call('HSET', record, 'tag', tag)
+    end
+    enter(ARGV[4], flow, tag)
+  elseif step == 'start' then
+    served = math.max(served, tonumber(tag or 0))
+  end
+  refill(tonumber(ARGV[12]))
+  remember()
+end
+
+local position = redis.call('ZRANK', queued, ARGV[4])
 if document ~= '' then
   -- the live fields are not stored: they are true only at the moment of telling
   local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":' .. ARGV[9] .. '}'

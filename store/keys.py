@@ -4,7 +4,9 @@ import hashlib
 from typing import Final
 
 QUEUED: Final = "dubq:queued"
-"""Sorted set: job_id by the time (ms) it was queued; a rank is a position."""
+"""Sorted set: job_id by its tag, which says whose turn it is; a rank is a position."""
+TURNS: Final = "dubq:turns"
+"""Hash: the tag `served` last, how many `arrivals` there were, how many of the queue are `admitted` to RQ's list."""
 RUNNING: Final = "dubq:running"
 """Sorted set: job_id by the time (ms) its worker's lease ends."""
 DUE: Final = "dubq:due"
@@ -12,7 +14,7 @@ DUE: Final = "dubq:due"
 FINISHED: Final = "dubq:finished"
 """Sorted set: job_id by the time (ms) it may be forgotten."""
 STRAYS: Final = "dubq:strays"
-"""Sorted set: job_id of a queued job that was seen in no queue, by the time (ms) it was first missed."""
+"""Sorted set: job_id of a job that was popped and not started, by the time (ms) it was first missed."""
 OUTBOX: Final = "dubq:outbox"
 """Sorted set: delivery_id of a webhook that is owed, by the time (ms) the sweep looks after it."""
 SETTLED: Final = "dubq:settled"
@@ -22,7 +24,7 @@ OVERDUE: Final = "dubq:overdue"
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
-"""Hash: how sweeps have come, as `vigil` has it, and where the walk through the queued jobs goes on (`looked`)."""
+"""Hash: how sweeps have come, as `vigil` has it."""
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
 
@@ -50,6 +52,11 @@ def deliveries(job_id: str) -> str:
 def webhook_secrets(client_id: str) -> str:
     """Sorted set: the secrets that sign a client's webhooks, by the time (ms) until which they do."""
     return f"dubq:webhook-secrets:{client_id}"
+
+
+def flow(client_id: str, priority: str) -> str:
+    """Sorted set: a client's queued jobs of one priority by their tags."""
+    return f"dubq:flow:{client_id}:{priority}"
 
 
 def feed(client_id: str) -> str:

@@ -53,7 +53,8 @@ class StoreSettings:
 
     `lease_s`: a running job whose worker is silent for so long is given to another. `stray_after_s`: so long a job may
     be on its way from the queue to a worker that begins it. `stall_limit_s`: so long a run may show no progress; None
-    says that only what is learned from past jobs counts.
+    says that only what is learned from past jobs counts. `window`: jobs that
+    RQ's list has at most. It has to last for what workers take before one of them starts its first, which lets more in.
     """
 
     redis_url: str = DEFAULT_URL
@@ -65,6 +66,7 @@ class StoreSettings:
     lease_s: float = 8
     stray_after_s: float = 2
     feed_length: int = 10_000
+    window: int = 256
 
     @classmethod
     def from_env(cls, env: Environment) -> Self:

@@ -1,0 +1,84 @@
+-- Whose turn it is: the queue in fair order, and the first part of it, which stands in RQ's list. Read before each
+-- script that changes them.
+--
+-- Self-clocked fair queueing: a job's tag is the time, counted in turns, at which it will have been served if each flow
+-- (one client's jobs of one priority) has its share; the time now is the tag of the job that started last. The cost of a
+-- job is how long its flow waits for it. Source: S. J. Golestani, INFOCOM 1994.
+--
+-- The first `admitted` of the queue are RQ's: those that workers hold and have not started, then RQ's list, in order.
+--
+-- KEYS: 1 the queue by tag, 2 what is remembered between steps, 3 RQ's list
+local TIES = 65536 -- parts of a turn: among equals whoever came first is first
+local queued, turns, list = KEYS[1], KEYS[2], KEYS[3]
+local served, arrivals, admitted
+
+local function recall()
+  local kept = redis.call('HMGET', turns, 'served', 'arrivals', 'admitted')
+  served, arrivals = tonumber(kept[1] or 0), tonumber(kept[2] or 0)
+  admitted = math.min(tonumber(kept[3] or 0), redis.call('ZCARD', queued))
+end
+
+local function remember()
+  redis.call('HSET', turns, 'served', string.format('%.0f', served), 'arrivals', arrivals, 'admitted', admitted)
+end
+
+local function held() -- how many workers have popped and not started
+  return math.max(0, admitted - redis.call('LLEN', list))
+end
+
+local function next_tag(flow, cost)
+  local last = redis.call('ZREVRANGE', flow, 0, 0, 'WITHSCORES')
+  local since = math.max(served, tonumber(last[2] or 0))
+  arrivals = (arrivals + 1) % TIES
+  return string.format('%.0f', (math.floor(since / TIES) + cost) * TIES + arrivals)
+end
+
+local function leave(job_id, flow)
+  local rank = redis.call('ZRANK', queued, job_id)
+  if rank then
+    if rank < admitted then
+      if rank >= held() then
+        redis.call('LREM', list, 1, job_id)
+      end
+      admitted = admitted - 1
+    end
+    redis.call('ZREM', queued, job_id)
+  end
+  redis.call('ZREM', flow, job_id)
+end
+
+local function enter(job_id, flow, tag)
+  redis.call('ZADD', flow, tag, job_id)
+  redis.call('ZADD', queued, tag, job_id)
+  local rank, popped = redis.call('ZRANK', queued, job_id), held()
+  if rank < popped then -- what a worker holds already is ahead of whoever comes
+    for _, each in ipairs(redis.call('ZRANGE', queued, rank + 1, popped)) do
+      redis.call('ZADD', queued, '-inf', each)
+    end
+    rank = popped
+  end
+  if rank < admitted then
+    redis.call('LINSERT', list, 'BEFORE', redis.call('LINDEX', list, rank - popped), job_id)
+    admitted = admitted + 1
+  end
+end
+
+local function refill(window)
+  local free = window - redis.call('LLEN', list)
+  if free > 0 then
+    local following = redis.call('ZRANGE', queued, admitted, admitted + free - 1)
+    if #following > 0 then
+      redis.call('RPUSH', list, unpack(following))
+      admitted = admitted + #following
+    end
+  end
+  for _ = free, -1 do
+    -- others may have put jobs of theirs into RQ's queue: those stay
+    local last = redis.call('LINDEX', list, -1)
+    if last ~= redis.call('ZRANGE', queued, admitted - 1, admitted - 1)[1] then
+      break
+    end
+    redis.call('RPOP', list)
+    admitted = admitted - 1
+  end
+end

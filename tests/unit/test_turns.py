@@ -1,0 +1,198 @@
+"""Whose turn it is, and what of it stands in RQ's list; on fakeredis and on a real Valkey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from given import OUTPUT, a_job
+
+from contract.job import Failure, Job, Priority
+from contract.states import State
+from store import keys
+from store.jobs import JobStore
+from store.ledger import Ledger, New
+from store.settings import StoreSettings
+
+if TYPE_CHECKING:
+    import redis
+    from given import Clock
+
+    from store.runs import RunStore
+    from store.sweep import Sweep
+
+LIST = "rq:queue:default"
+PASSING = Failure(code="x", message="", retryable=True)
+
+
+@pytest.fixture
+def ledger(connection: redis.Redis, clock: Clock) -> Ledger:
+    """Return a ledger that lets RQ's list have three jobs."""
+    return Ledger(connection, StoreSettings(window=3), clock)
+
+
+def submit(ledger: Ledger, names: str, client_id: str = "a", priority: Priority = Priority.DEFAULT) -> None:
+    """Make a job of each letter."""
+    made = ledger.create_many(New(a_job(name, client_id=client_id, priority=priority), "f") for name in names)
+    assert all(made)
+
+
+def order(connection: redis.Redis) -> str:
+    return b"".join(connection.zrange(keys.QUEUED, 0, -1)).decode()
+
+
+def listed(connection: redis.Redis) -> str:
+    return b"".join(connection.lrange(LIST, 0, -1)).decode()
+
+
+def pop(connection: redis.Redis) -> str:
+    popped = connection.lpop(LIST)
+    assert isinstance(popped, bytes)
+    return popped.decode()
+
+
+def read(jobs: JobStore, job_id: str, client_id: str = "a") -> Job:
+    return jobs.read(job_id, client_id)
+
+
+def test_clients_take_turns(ledger: Ledger, connection: redis.Redis) -> None:
+    submit(ledger, "abcdefgh")
+    submit(ledger, "1", "b")
+    submit(ledger, "XY", "c")
+    assert order(connection) == "a1XbYcdefgh"
+
+
+def test_the_urgent_of_one_client_go_first_and_the_others_are_not_forgotten(
+    ledger: Ledger, connection: redis.Redis
+) -> None:
+    submit(ledger, "z", priority=Priority.LOW)
+    submit(ledger, "abcdefgh")
+    submit(ledger, "123456", priority=Priority.HIGH)
+    assert order(connection) == "123a456bczdefgh"
+
+
+def test_a_flow_that_was_idle_has_neither_credit_nor_debt(
+    ledger: Ledger, runs: RunStore, connection: redis.Redis
+) -> None:
+    submit(ledger, "abcdefgh")
+    for _ in range(5):
+        assert runs.start(pop(connection))
+    submit(ledger, "12", "b")
+    assert order(connection) == "f1g2h"
+    submit(ledger, "i")
+    assert order(connection) == "f1g2hi"
+
+
+def test_rq_has_the_first_of_the_queue_and_no_more(ledger: Ledger, connection: redis.Redis) -> None:
+    submit(ledger, "abcde")
+    assert listed(connection) == "abc"
+    submit(ledger, "H", priority=Priority.HIGH)
+    assert listed(connection) == "Hab"
+    assert order(connection) == "Habcde"
+
+
+def test_each_start_lets_the_next_in(ledger: Ledger, runs: RunStore, connection: redis.Redis) -> None:
+    submit(ledger, "abcde")
+    taken = [pop(connection), pop(connection)]
+    assert listed(connection) == "c"
+    for job_id in taken:
+        assert runs.start(job_id)
+    assert listed(connection) == "cde"
+
+
+def test_cancelling_takes_a_job_out_of_the_list_at_once(
+    ledger: Ledger, jobs: JobStore, connection: redis.Redis
+) -> None:
+    submit(ledger, "abcde")
+    jobs.cancel("b", "a")
+    jobs.cancel("d", "a")
+    assert listed(connection) == order(connection) == "ace"
+    assert read(jobs, "e").position == 2
+
+
+def test_what_a_worker_holds_is_ahead_of_whoever_comes(
+    ledger: Ledger, jobs: JobStore, runs: RunStore, connection: redis.Redis
+) -> None:
+    submit(ledger, "abcde")
+    held = [pop(connection), pop(connection), pop(connection)]
+    submit(ledger, "H", priority=Priority.HIGH)
+    assert read(jobs, "H").position == 3
+    assert listed(connection) == "Hde"
+    for job_id in held:
+        assert runs.start(job_id)
+    assert order(connection) == listed(connection) == "Hde"
+
+
+def test_a_retry_has_its_place_again_and_a_reset_job_a_new_one(
+    ledger: Ledger, jobs: JobStore, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    submit(ledger, "abcde")
+    for _ in range(2):
+        run = runs.start(pop(connection))
+        assert run is not None
+    run.fail(PASSING, pause_s=3)
+    submit(ledger, "H", priority=Priority.HIGH)
+    clock.pass_s(3)
+    sweep.due(clock())
+    assert order(connection) == "bHcde"
+    jobs.cancel("b", "a")
+    jobs.reset("b", "a")
+    assert order(connection) == "Hcdeb"
+    assert listed(connection) == "Hcd"
+
+
+def test_jobs_of_others_in_rqs_queue_stay_there(ledger: Ledger, connection: redis.Redis) -> None:
+    connection.rpush(LIST, "1", "2")
+    submit(ledger, "abc")
+    assert listed(connection) == "12a"
+    connection.rpush(LIST, "3")
+    submit(ledger, "H", priority=Priority.HIGH)
+    assert {"1", "2", "3"} < set(listed(connection))
+    assert order(connection) == "Habc"
+
+
+def test_a_queue_that_was_emptied_by_hand_is_filled_again(
+    ledger: Ledger, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    submit(ledger, "abcde")
+    connection.delete(LIST)
+    for _ in range(2):
+        sweep.strays(clock())
+        clock.pass_s(6)
+    assert listed(connection) == "abc"
+    assert order(connection) == "abcde"
+
+
+def test_workers_that_have_taken_all_and_started_none_get_more(
+    ledger: Ledger, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    submit(ledger, "abcde")
+    for _ in range(3):
+        pop(connection)
+    assert sweep.strays(clock()) == []
+    assert listed(connection) == "de"
+
+
+def test_an_empty_queue_leaves_nothing_but_the_count_of_turns(
+    ledger: Ledger, jobs: JobStore, runs: RunStore, connection: redis.Redis
+) -> None:
+    submit(ledger, "abc")
+    jobs.cancel("a", "a")
+    for job_id in "bc":
+        run = runs.start(job_id)
+        assert run is not None
+        run.complete(OUTPUT)
+    assert {key.decode() for key in connection.scan_iter("dubq:flow:*")} == set()
+    assert connection.exists(keys.QUEUED, LIST) == 0
+
+
+def test_tags_stay_exact_after_a_thousand_million_jobs(ledger: Ledger, runs: RunStore, connection: redis.Redis) -> None:
+    connection.hset(keys.TURNS, "served", 16 * 10**9 * 65536)
+    submit(ledger, "a", priority=Priority.LOW)
+    submit(ledger, "b", "b", priority=Priority.LOW)
+    submit(ledger, "c", priority=Priority.HIGH)
+    assert order(connection) == "cab"
+    assert runs.start("c")
+    served = connection.hget(keys.TURNS, "served")
+    assert served == b"%d" % ((16 * 10**9 + 1) * 65536 + 3)
+    assert read(JobStore(ledger), "a").state is State.QUEUED
