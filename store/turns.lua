@@ -10,12 +10,13 @@
 -- KEYS: 1 the queue by tag, 2 what is remembered between steps, 3 RQ's list
 local TIES = 65536 -- parts of a turn: among equals whoever came first is first
 local queued, turns, list = KEYS[1], KEYS[2], KEYS[3]
-local served, arrivals, admitted
+local served, arrivals, admitted, length
 
 local function recall()
   local kept = redis.call('HMGET', turns, 'served', 'arrivals', 'admitted')
   served, arrivals = tonumber(kept[1] or 0), tonumber(kept[2] or 0)
   admitted = math.min(tonumber(kept[3] or 0), redis.call('ZCARD', queued))
+  length = redis.call('LLEN', list)
 end
 
 local function remember()
@@ -23,7 +24,7 @@ local function remember()
 end
 
 local function held() -- how many workers have popped and not started
-  return math.max(0, admitted - redis.call('LLEN', list))
+  return math.max(0, admitted - length)
 end
 
 local function next_tag(flow, cost)
@@ -38,7 +39,7 @@ local function leave(job_id, flow)
   if rank then
     if rank < admitted then
       if rank >= held() then
-        redis.call('LREM', list, 1, job_id)
+        length = length - redis.call('LREM', list, 1, job_id)
       end
       admitted = admitted - 1
     end
@@ -58,27 +59,26 @@ local function enter(job_id, flow, tag)
     rank = popped
   end
   if rank < admitted then
-    redis.call('LINSERT', list, 'BEFORE', redis.call('LINDEX', list, rank - popped), job_id)
+    length = redis.call('LINSERT', list, 'BEFORE', redis.call('LINDEX', list, rank - popped), job_id)
     admitted = admitted + 1
   end
 end
 
 local function refill(window)
-  local free = window - redis.call('LLEN', list)
-  if free > 0 then
-    local following = redis.call('ZRANGE', queued, admitted, admitted + free - 1)
+  if length < window then
+    local following = redis.call('ZRANGE', queued, admitted, admitted + window - length - 1)
     if #following > 0 then
-      redis.call('RPUSH', list, unpack(following))
+      length = redis.call('RPUSH', list, unpack(following))
       admitted = admitted + #following
     end
   end
-  for _ = free, -1 do
+  while length > window do
     -- others may have put jobs of theirs into RQ's queue: those stay
     local last = redis.call('LINDEX', list, -1)
     if last ~= redis.call('ZRANGE', queued, admitted - 1, admitted - 1)[1] then
       break
     end
     redis.call('RPOP', list)
-    admitted = admitted - 1
+    length, admitted = length - 1, admitted - 1
   end
 end
