@@ -7,10 +7,33 @@
 -- KEYS: 1 to 3 of turns.lua, 4 the record, 5 the job's flow
 -- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
 --       4 job_id, 5 channel, 6 feed, 7 feed length, 8 counter that numbers a new job ('' = not new),
---       9 the eta to tell, as JSON, 10 what it does in the queue ('' = nothing, 'enter', 'start', 'leave'),
---       11 what a turn costs its flow, 12 how many jobs RQ's list may have,
+--       9 the eta to tell, as JSON; if it enters the queue, what eta_at needs for it,
+--       10 what it does in the queue ('' = nothing, 'enter', 'start', 'leave'), 11 what a turn costs its flow,
+--       12 how many jobs RQ's list may have,
 --       13… commands, each as: how many words, word, word…
 -- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused.
+
+-- The eta of a place, as JSON, on the line between the places of which it is known: each is four numbers, the place and
+-- the quantiles in seconds. Beyond the last of them the line goes on.
+local function eta_at(place, known)
+  local numbers = {}
+  for word in string.gmatch(known, '%S+') do
+    numbers[#numbers + 1] = tonumber(word)
+  end
+  if #numbers == 0 then
+    return 'null'
+  end
+  local at = 1
+  while at + 8 <= #numbers and numbers[at + 4] <= place do
+    at = at + 4
+  end
+  local share = (place - numbers[at]) / (numbers[at + 4] - numbers[at])
+  local function quantile(of)
+    return numbers[at + of] + share * (numbers[at + 4 + of] - numbers[at + of])
+  end
+  return string.format('{"p10_s":%.3f,"p50_s":%.3f,"p90_s":%.3f}', quantile(1), quantile(2), quantile(3))
+end
+
 local record, document = KEYS[4], ARGV[3]
 local version = redis.call('HGET', record, 'version') or ''
 
@@ -56,7 +79,11 @@ end
 local position = redis.call('ZRANK', queued, ARGV[4])
 if document ~= '' then
   -- the live fields are not stored: they are true only at the moment of telling
-  local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":' .. ARGV[9] .. '}'
+  local eta = ARGV[9]
+  if step == 'enter' then
+    eta = eta_at(position, eta)
+  end
+  local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":' .. eta .. '}'
   local feed_id = redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)
   redis.call('HSET', record, 'document', document, 'feed_id', feed_id)
   redis.call('PUBLISH', ARGV[5], string.sub(told, 1, -2) .. ',"feed_id":"' .. feed_id .. '"}')

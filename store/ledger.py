@@ -43,7 +43,7 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of the script, which makes `job` what stands; its position is a guess, and so its eta."""
+    """One call of the script, which makes `job` what stands, and gives it its position if it is queued."""
 
     job: Job
     keys: list[str]
@@ -108,8 +108,6 @@ class Ledger:
             step = self._enter(pipe, job, pause_s=pause_s)
             if job.done:
                 self.outbox.add(pipe, job)
-            if step is Step.ENTER:
-                job = replace(job, position=self.outlook.place() if old.job.done else 0)
         for name, value in notes.items():
             pipe.hset(keys.record(job.job_id), name, value)
         if sample:
@@ -189,8 +187,6 @@ class Ledger:
             pipe.hset(record, "simulate", json.dumps(new.simulate))
         pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
         step = self._enter(pipe, job)
-        job = replace(job, position=self.outlook.place())
-        self.outlook.queued_at(job.position or 0)  # the next of many comes after it
         counter = keys.ordinal(job.client_id)
         return self._write(pipe, job, step, was="", becomes=str(job.seq), counter=counter, simulate=new.simulate)
 
@@ -207,6 +203,7 @@ class Ledger:
         simulate: dict[str, Any] | None = None,
     ) -> Write:
         eta = self.outlook.eta(job, simulate) if told else None
+        told_eta = self.outlook.places(job, simulate) if told and step is Step.ENTER else eta_json(eta)
         words: list[Any] = [
             was,
             becomes,
@@ -216,7 +213,7 @@ class Ledger:
             keys.feed(job.client_id),
             self.settings.feed_length,
             counter,
-            eta_json(eta),
+            told_eta,
             *self.turns.words(job, step),
         ]
         for command, _ in pipe.command_stack:
@@ -228,11 +225,8 @@ class Ledger:
         if position is None:
             return None
         if position < 0:
-            return replace(write.job, position=None)
+            return write.job
         placed = replace(write.job, position=position)
-        if position == write.job.position:
-            return placed
-        self.outlook.queued_at(position)
         return replace(placed, eta=self.outlook.eta(placed, write.simulate))
 
     def _commit(self, write: Write) -> Job:
