@@ -4,13 +4,14 @@
 -- A move that is sent twice (its answer was lost) changes nothing the second time and is answered like the first;
 -- a creation is refused then, and its caller compares what stands with what it meant.
 --
--- KEYS: 1 to 3 of turns.lua, 4 the record, 5 the job's flow
+-- KEYS: 1 to 3 of turns.lua, 4 the record, 5 the job's flow, 6 those of its client that stand aside, 7 clients' limits,
+--       8 and 9 the client's queued and running jobs
 -- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
 --       4 job_id, 5 channel, 6 feed, 7 feed length, 8 counter that numbers a new job ('' = not new),
 --       9 the eta to tell, as JSON; if it enters the queue, what eta_at needs for it,
 --       10 what it does in the queue ('' = nothing, 'enter', 'start', 'leave'), 11 what a turn costs its flow,
---       12 how many jobs RQ's list may have,
---       13… commands, each as: how many words, word, word…
+--       12 how many jobs RQ's list may have, 13 the client_id, 14 the limit of a client that has none of its own ('' = no
+--       limit), 15… commands, each as: how many words, word, word…
 -- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused.
 
 -- The eta of a place, as JSON, on the line between the places of which it is known: each is four numbers, the place and
@@ -51,7 +52,7 @@ if ARGV[8] ~= '' then
   redis.call('HSET', record, 'number', redis.call('INCR', ARGV[8]))
 end
 
-local at = 13
+local at = 15
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   redis.call(unpack(ARGV, at + 1, at + words))
@@ -61,17 +62,20 @@ end
 local step, flow = ARGV[10], KEYS[5]
 if step ~= '' then
   recall()
-  local tag = redis.call('HGET', record, 'tag')
-  leave(ARGV[4], flow)
+  local tag, aside = redis.call('HGET', record, 'tag'), KEYS[6]
+  local limit = tonumber(redis.call('HGET', KEYS[7], ARGV[13]) or ARGV[14])
+  leave(ARGV[4], flow, aside)
   if step == 'enter' then
     if not tag then -- who comes again keeps its place: it has waited once already
       tag = next_tag(flow, tonumber(ARGV[11]))
       redis.call('HSET', record, 'tag', tag)
     end
-    enter(ARGV[4], flow, tag)
+    redis.call('ZADD', flow, tag, ARGV[4])
+    redis.call('ZADD', aside, tag, ARGV[4])
   elseif step == 'start' then
     served = math.max(served, tonumber(tag or 0))
   end
+  let_in(aside, redis.call('ZCARD', KEYS[8]) + redis.call('ZCARD', KEYS[9]), limit)
   refill(tonumber(ARGV[12]))
   remember()
 end
@@ -81,7 +85,7 @@ if document ~= '' then
   -- the live fields are not stored: they are true only at the moment of telling
   local eta = ARGV[9]
   if step == 'enter' then
-    eta = eta_at(position, eta)
+    eta = position and eta_at(position, eta) or 'null'
   end
   local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":' .. eta .. '}'
   local feed_id = redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)

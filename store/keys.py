@@ -7,6 +7,8 @@ QUEUED: Final = "dubq:queued"
 """Sorted set: job_id by its tag, which says whose turn it is; a rank is a position."""
 TURNS: Final = "dubq:turns"
 """Hash: the tag `served` last, how many `arrivals` there were, how many of the queue are `admitted` to RQ's list."""
+LIMITS: Final = "dubq:limits"
+"""Hash: how many jobs a client may have running, for each that has a limit of its own."""
 RUNNING: Final = "dubq:running"
 """Sorted set: job_id by the time (ms) its worker's lease ends."""
 DUE: Final = "dubq:due"
@@ -52,6 +54,11 @@ def deliveries(job_id: str) -> str:
 def webhook_secrets(client_id: str) -> str:
     """Sorted set: the secrets that sign a client's webhooks, by the time (ms) until which they do."""
     return f"dubq:webhook-secrets:{client_id}"
+
+
+def aside(client_id: str) -> str:
+    """Sorted set: those of a client's jobs that its limit keeps out of the queue, by their tags."""
+    return f"dubq:aside:{client_id}"
 
 
 def flow(client_id: str, priority: str) -> str:

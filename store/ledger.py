@@ -60,7 +60,7 @@ class Ledger:
         self.redis, self.settings, self.clock = connection, settings, clock
         self.outlook = Outlook(connection, clock)
         self.outbox = Outbox(connection, settings, clock)
-        self.turns = Turns(connection, window=settings.window)
+        self.turns = Turns(connection, settings)
         self._advance = connection.register_script(ADVANCE)
 
     def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> Job:

@@ -7,8 +7,12 @@
 --
 -- The first `admitted` of the queue are RQ's: those that workers hold and have not started, then RQ's list, in order.
 --
+-- A client with a limit has no more jobs in the queue and running than that; its others stand aside by their tags, and
+-- enter as those end. What pauses between two attempts counts as well.
+--
 -- KEYS: 1 the queue by tag, 2 what is remembered between steps, 3 RQ's list
 local TIES = 65536 -- parts of a turn: among equals whoever came first is first
+local BATCH = 100 -- jobs that one step lets in; their own steps let in the others
 local queued, turns, list = KEYS[1], KEYS[2], KEYS[3]
 local served, arrivals, admitted, length
 
@@ -34,7 +38,7 @@ local function next_tag(flow, cost)
   return string.format('%.0f', (math.floor(since / TIES) + cost) * TIES + arrivals)
 end
 
-local function leave(job_id, flow)
+local function leave(job_id, flow, aside)
   local rank = redis.call('ZRANK', queued, job_id)
   if rank then
     if rank < admitted then
@@ -44,12 +48,13 @@ local function leave(job_id, flow)
       admitted = admitted - 1
     end
     redis.call('ZREM', queued, job_id)
+  else
+    redis.call('ZREM', aside, job_id)
   end
   redis.call('ZREM', flow, job_id)
 end
 
-local function enter(job_id, flow, tag)
-  redis.call('ZADD', flow, tag, job_id)
+local function enter(job_id, tag)
   redis.call('ZADD', queued, tag, job_id)
   local rank, popped = redis.call('ZRANK', queued, job_id), held()
   if rank < popped then -- what a worker holds already is ahead of whoever comes
@@ -61,6 +66,20 @@ local function enter(job_id, flow, tag)
   if rank < admitted then
     length = redis.call('LINSERT', list, 'BEFORE', redis.call('LINDEX', list, rank - popped), job_id)
     admitted = admitted + 1
+  end
+end
+
+-- Let in those who stand aside: as many as `limit` allows of a client that has `own` unfinished jobs in all.
+local function let_in(aside, own, limit)
+  local waiting = redis.call('ZCARD', aside)
+  local free = math.min(waiting, BATCH, limit and limit - own + waiting or waiting)
+  if free <= 0 then
+    return
+  end
+  local following = redis.call('ZRANGE', aside, 0, free - 1, 'WITHSCORES')
+  for at = 1, #following, 2 do
+    redis.call('ZREM', aside, following[at])
+    enter(following[at], string.format('%.0f', tonumber(following[at + 1])))
   end
 end
 

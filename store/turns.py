@@ -10,8 +10,10 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from contract.job import Job, Priority
+from contract.states import State
 
 from . import keys
+from .settings import StoreSettings
 from .workers import QUEUE
 
 COST: Final[Mapping[str, int]] = {Priority.HIGH: 1, Priority.DEFAULT: 4, Priority.LOW: 16}
@@ -35,21 +37,40 @@ class Step(StrEnum):
 class Turns:
     """RQ's queue, of which the scripts keep the list: exactly the first of those whose turn it is."""
 
-    def __init__(self, connection: redis.Redis, *, window: int) -> None:
+    def __init__(self, connection: redis.Redis, settings: StoreSettings) -> None:
         self.queue = _Listed(QUEUE, connection=connection, serializer=JSONSerializer)
         # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
         self.queue.redis_server_version = (7, 0, 0)
-        self._window = window
+        self._redis, self._window, self._limit = connection, settings.window, settings.client_running or ""
         self._keys = [keys.QUEUED, keys.TURNS, self.queue.key]
         self._refill = connection.register_script(REFILL)
 
     def keys(self, job: Job) -> list[str]:
         """Return the keys of advance.lua."""
-        return [*self._keys, keys.record(job.job_id), keys.flow(job.client_id, job.priority)]
+        client_id = job.client_id
+        return [
+            *self._keys,
+            keys.record(job.job_id),
+            keys.flow(client_id, job.priority),
+            keys.aside(client_id),
+            keys.LIMITS,
+            keys.listing(client_id, State.QUEUED),
+            keys.listing(client_id, State.RUNNING),
+        ]
 
     def words(self, job: Job, step: Step) -> list[Any]:
         """Return the arguments of advance.lua that are about the queue."""
-        return [step, COST[job.priority], self._window]
+        return [step, COST[job.priority], self._window, job.client_id, self._limit]
+
+    def limit(self, client_id: str, running: int | None) -> None:
+        """Let a client have so many jobs running, at least 1, whatever others may; None: as many as others.
+
+        It holds from the client's next step on. What runs already goes on.
+        """
+        if running is None:
+            self._redis.hdel(keys.LIMITS, client_id)
+        else:
+            self._redis.hset(keys.LIMITS, client_id, max(1, running))
 
     def refill(self) -> list[str]:
         """Let RQ's list have what it may, and return the jobs that were popped and have not started.

@@ -39,6 +39,7 @@ class Queue(RuleBasedStateMachine):
     def begin(self) -> None:
         self.redis, self.clock = fakeredis.FakeRedis(version=(7,)), Clock()
         ledger = Ledger(self.redis, StoreSettings(window=WINDOW), self.clock)
+        ledger.turns.limit("c", 2)
         self.ledger, self.jobs, self.runs, self.sweep = ledger, JobStore(ledger), RunStore(ledger), Sweep(ledger)
         self.made: list[tuple[str, str]] = []
         self.popped: list[str] = []
@@ -120,11 +121,20 @@ class Queue(RuleBasedStateMachine):
         if not hasattr(self, "redis"):
             return
         records = [record for record in fetch(self.redis, [job_id for job_id, _ in self.made]) if record]
-        due = set(words(self.redis.zrange(keys.DUE, 0, -1)))
-        waiting = [each.job for each in records if each.job.state is State.QUEUED and each.job.job_id not in due]
+        aside = set(words(self.redis.zrange(keys.aside("c"), 0, -1)))
+        out = aside | set(words(self.redis.zrange(keys.DUE, 0, -1)))
+        waiting = [each.job for each in records if each.job.state is State.QUEUED and each.job.job_id not in out]
         assert sorted(job.position for job in waiting if job.position is not None) == list(range(len(waiting)))
         flows = [key for client_id in "abc" for key in (keys.flow(client_id, each) for each in Priority)]
-        assert sorted(words(self.redis.zunion(flows))) == sorted(job.job_id for job in waiting)
+        assert sorted(words(self.redis.zunion(flows))) == sorted([*aside, *(job.job_id for job in waiting)])
+
+    @invariant()
+    def a_limit_is_kept_and_used(self) -> None:
+        if not hasattr(self, "redis"):
+            return
+        own = sum(self.redis.zcard(keys.listing("c", state)) for state in (State.QUEUED, State.RUNNING))
+        aside = self.redis.zcard(keys.aside("c"))
+        assert own - aside == min(own, 2)
 
     def teardown(self) -> None:
         if hasattr(self, "redis"):

@@ -9,7 +9,7 @@ from given import OUTPUT, a_job
 
 from contract.job import Failure, Job, Priority
 from contract.states import State
-from store import keys
+from store import feed, keys
 from store.jobs import JobStore
 from store.ledger import Ledger, New
 from store.settings import StoreSettings
@@ -196,3 +196,73 @@ def test_tags_stay_exact_after_a_thousand_million_jobs(ledger: Ledger, runs: Run
     served = connection.hget(keys.TURNS, "served")
     assert served == b"%d" % ((16 * 10**9 + 1) * 65536 + 3)
     assert read(JobStore(ledger), "a").state is State.QUEUED
+
+
+def test_a_client_at_its_limit_has_its_other_jobs_stand_aside(
+    ledger: Ledger, jobs: JobStore, runs: RunStore, connection: redis.Redis
+) -> None:
+    ledger.turns.limit("a", 2)
+    submit(ledger, "abcde")
+    submit(ledger, "12", "b")
+    assert order(connection) == "a1b2"
+    assert [job.position for job in jobs.read_many(list("abcde"), "a")] == [0, 2, None, None, None]
+    first = runs.start("a")
+    assert first is not None
+    assert runs.start("b")
+    assert runs.start("c") is None
+    assert order(connection) == "12"
+    first.complete(OUTPUT)
+    assert order(connection) == "12c"
+    jobs.cancel("c", "a")
+    assert order(connection) == "12d"
+
+
+def test_the_urgent_jobs_of_a_client_at_its_limit_go_first(ledger: Ledger, connection: redis.Redis) -> None:
+    ledger.turns.limit("a", 1)
+    submit(ledger, "abc")
+    submit(ledger, "H", priority=Priority.HIGH)
+    JobStore(ledger).cancel("a", "a")
+    assert order(connection) == "H"
+
+
+def test_a_job_that_pauses_keeps_its_share_of_the_limit(
+    ledger: Ledger, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+) -> None:
+    ledger.turns.limit("a", 1)
+    submit(ledger, "abc")
+    run = runs.start("a")
+    assert run is not None
+    run.fail(PASSING, pause_s=3)
+    assert order(connection) == ""
+    clock.pass_s(3)
+    sweep.due(clock())
+    assert order(connection) == listed(connection) == "a"
+
+
+def test_a_limit_that_was_raised_lets_more_in_at_the_next_step(ledger: Ledger, connection: redis.Redis) -> None:
+    ledger.turns.limit("a", 1)
+    submit(ledger, "abcdef")
+    ledger.turns.limit("a", 3)
+    JobStore(ledger).cancel("f", "a")
+    assert order(connection) == "abc"
+    ledger.turns.limit("a", None)
+    JobStore(ledger).cancel("e", "a")
+    assert order(connection) == "abcd"
+
+
+def test_a_limit_for_all_holds_for_each_client_alone(connection: redis.Redis, clock: Clock) -> None:
+    ledger = Ledger(connection, StoreSettings(client_running=2), clock)
+    ledger.turns.limit("c", 3)
+    submit(ledger, "abc")
+    submit(ledger, "123", "b")
+    submit(ledger, "XYZW", "c")
+    assert order(connection) == "a1Xb2YZ"
+
+
+def test_what_stands_aside_is_told_no_place(ledger: Ledger, jobs: JobStore, connection: redis.Redis) -> None:
+    ledger.turns.limit("a", 1)
+    submit(ledger, "ab")
+    told = feed.read(connection, "a")[-1].job
+    assert (told.job_id, told.position, told.eta) == ("b", None, None)
+    jobs.cancel("b", "a")
+    assert connection.exists(keys.aside("a")) == 0
