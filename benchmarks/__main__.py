@@ -19,6 +19,8 @@ NAMES: Final = (
     "streams",
     "crowd",
     "workers",
+    "queue",
+    "fairness",
 )
 
 

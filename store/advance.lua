@@ -67,7 +67,7 @@ if step ~= '' then
   leave(ARGV[4], flow, aside)
   if step == 'enter' then
     if not tag then -- who comes again keeps its place: it has waited once already
-      tag = next_tag(flow, tonumber(ARGV[11]))
+      tag = next_tag(flow, aside, tonumber(ARGV[11]))
       redis.call('HSET', record, 'tag', tag)
     end
     redis.call('ZADD', flow, tag, ARGV[4])

@@ -31,9 +31,11 @@ local function held() -- how many workers have popped and not started
   return math.max(0, admitted - length)
 end
 
-local function next_tag(flow, cost)
+local function next_tag(flow, aside, cost)
   local last = redis.call('ZREVRANGE', flow, 0, 0, 'WITHSCORES')
-  local since = math.max(served, tonumber(last[2] or 0))
+  -- a client whose limit keeps it back is not as far as the others
+  local first = redis.call('ZRANGE', aside, 0, 0, 'WITHSCORES')
+  local since = math.max(math.min(served, tonumber(first[2] or served)), tonumber(last[2] or 0))
   arrivals = (arrivals + 1) % TIES
   return string.format('%.0f', (math.floor(since / TIES) + cost) * TIES + arrivals)
 end

@@ -217,12 +217,26 @@ def test_a_client_at_its_limit_has_its_other_jobs_stand_aside(
     assert order(connection) == "12d"
 
 
-def test_the_urgent_jobs_of_a_client_at_its_limit_go_first(ledger: Ledger, connection: redis.Redis) -> None:
+def test_the_urgent_jobs_of_a_client_at_its_limit_go_first(
+    ledger: Ledger, jobs: JobStore, connection: redis.Redis
+) -> None:
     ledger.turns.limit("a", 1)
     submit(ledger, "abc")
     submit(ledger, "H", priority=Priority.HIGH)
-    JobStore(ledger).cancel("a", "a")
+    jobs.cancel("a", "a")
     assert order(connection) == "H"
+
+
+def test_so_do_those_that_come_when_others_have_got_far_ahead(
+    ledger: Ledger, runs: RunStore, connection: redis.Redis
+) -> None:
+    ledger.turns.limit("a", 1)
+    submit(ledger, "abc")
+    submit(ledger, "12", "b", priority=Priority.LOW)
+    for job_id in "a12":
+        assert runs.start(job_id)
+    submit(ledger, "H", priority=Priority.HIGH)
+    assert connection.zrange(keys.aside("a"), 0, -1) == [b"b", b"H", b"c"]
 
 
 def test_a_job_that_pauses_keeps_its_share_of_the_limit(
