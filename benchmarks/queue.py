@@ -1,6 +1,7 @@
 """What a job costs in a queue of a hundred, and of a hundred thousand: to put, read, list, take, end and cancel.
 
-In CPU time, of Valkey and of the process that calls: that is what grows with a queue, whatever else is going on.
+In CPU time, of Valkey and of the process that calls. What the caller does is the same for every queue, so Valkey's part
+is measured by it: both are twice as slow while others are busy.
 """
 
 from collections.abc import Callable
@@ -23,8 +24,8 @@ LENGTHS: Final = (100, 1_000, 10_000, 100_000)
 TRIES: Final = 200
 CLIENTS: Final = 10
 TOGETHER: Final = 200
-BOUND: Final = 2.0
-"""So many times what it takes in the shortest queue it may take in the longest."""
+BOUND: Final = 1.5
+"""So many times its part in the shortest queue, Valkey's may be in the longest."""
 
 
 class Store:
@@ -78,8 +79,9 @@ def run() -> bool:
     title(f"CPU time of a call, of Valkey + of its caller, by the number of queued jobs of {CLIENTS} clients")
     head = ("call", *(f"{length:,}" for length in LENGTHS))
     table(head, [(name, *(f"{ms(its)} + {ms(own)}" for its, own in each)) for name, each in rows.items()])
-    worst = max(sum(each[-1]) / sum(each[0]) for each in rows.values())
-    return bar(f"no call costs {BOUND:g} times as much in the longest queue ({worst:.2f})", is_met=worst < BOUND)
+    parts = [[its / own for its, own in each] for each in rows.values()]
+    worst = max(each[-1] / each[0] for each in parts)
+    return bar(f"Valkey's part of no call grows to {BOUND:g} times as much ({worst:.2f})", is_met=worst < BOUND)
 
 
 def _measure(store: Store) -> dict[str, tuple[float, float]]:

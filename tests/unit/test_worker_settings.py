@@ -36,6 +36,7 @@ def test_every_variable_is_read() -> None:
             "DUBQ_LOG_LEVEL": "DEBUG",
             "DUBQ_LOG_FORMAT": "console",
             "DUBQ_JOB_TTL_S": "60",
+            "DUBQ_CLIENT_RUNNING": "20",
         }
     )
     assert settings == WorkerSettings(
@@ -53,7 +54,7 @@ def test_every_variable_is_read() -> None:
         log_level="debug",
         log_format="console",
     )
-    assert settings.store.job_ttl_s == 60
+    assert (settings.store.job_ttl_s, settings.store.client_running) == (60, 20)
 
 
 def test_everything_that_is_wrong_is_reported_at_once() -> None:
