@@ -59,10 +59,12 @@ while at <= #ARGV do
   at = at + words + 1
 end
 
-local step, flow = ARGV[10], KEYS[5]
-if step ~= '' then
+local step, flow, aside = ARGV[10], KEYS[5], KEYS[6]
+-- most runs end, and nobody waits for that
+local is_idle = step == 'leave' and redis.call('EXISTS', aside) == 0 and not redis.call('ZSCORE', flow, ARGV[4])
+if step ~= '' and not is_idle then
   recall()
-  local tag, aside = redis.call('HGET', record, 'tag'), KEYS[6]
+  local tag = redis.call('HGET', record, 'tag')
   local limit = tonumber(redis.call('HGET', KEYS[7], ARGV[13]) or ARGV[14])
   leave(ARGV[4], flow, aside)
   if step == 'enter' then
