@@ -65,7 +65,6 @@ local is_idle = step == 'leave' and redis.call('EXISTS', aside) == 0 and not red
 if step ~= '' and not is_idle then
   recall()
   local tag = redis.call('HGET', record, 'tag')
-  local limit = tonumber(redis.call('HGET', KEYS[7], ARGV[13]) or ARGV[14])
   leave(ARGV[4], flow, aside)
   if step == 'enter' then
     if not tag then -- who comes again keeps its place: it has waited once already
@@ -77,7 +76,10 @@ if step ~= '' and not is_idle then
   elseif step == 'start' then
     served = math.max(served, tonumber(tag or 0))
   end
-  let_in(aside, redis.call('ZCARD', KEYS[8]) + redis.call('ZCARD', KEYS[9]), limit)
+  if step ~= 'start' and redis.call('EXISTS', aside) == 1 then
+    local limit = tonumber(redis.call('HGET', KEYS[7], ARGV[13]) or ARGV[14])
+    let_in(aside, redis.call('ZCARD', KEYS[8]) + redis.call('ZCARD', KEYS[9]), limit)
+  end
   refill(tonumber(ARGV[12]))
   remember()
 end
