@@ -78,7 +78,7 @@ class Run:
 
     def hand_back(self) -> Job:
         """Put the job in front of the queue, the attempt unchanged: this worker has to go."""
-        return self._end(moves.hand_back, at_front=True)
+        return self._end(moves.hand_back)
 
     def beat(self) -> Beat:
         """Renew the lease, and stay present. May be called by another thread than the reports are."""
@@ -96,18 +96,18 @@ class Run:
             client=client,
         )
 
-    def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0, at_front: bool = False) -> Job:
+    def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
         def unless_cancelled(job: Job, at: datetime) -> Job:
             return moves.cancel(job, at) if self.record.cancel_requested else decide(job, at)
 
-        return self._write(unless_cancelled, pause_s=pause_s, at_front=at_front)
+        return self._write(unless_cancelled, pause_s=pause_s)
 
-    def _write(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0, at_front: bool = False) -> Job:
+    def _write(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
         while True:
             meant = decide(self.record.job, self._ledger.clock())
             try:
                 sample = Sample.of(meant, self._passage.marks_s)
-                self.record = self._ledger.move(self.record, meant, pause_s=pause_s, at_front=at_front, sample=sample)
+                self.record = self._ledger.move(self.record, meant, pause_s=pause_s, sample=sample)
             except StaleWriteError:
                 if self._is_written(meant):
                     return meant

@@ -122,12 +122,12 @@ def test_a_job_that_is_handed_back_is_the_next_to_be_taken_and_has_used_up_no_at
     jobs: JobStore, runs: RunStore, ledger: Ledger, clock: Clock
 ) -> None:
     run = begun(jobs, runs)
-    ledger.redis.lpop(ledger.queue.key)  # as its worker has done
+    ledger.redis.lpop(ledger.turns.queue.key)  # as its worker has done
     clock.pass_s(1)
     made(jobs, "j2")
     back = run.hand_back()
     assert (back.state, back.attempt, back.position) == (State.QUEUED, 1, 0)
-    assert ledger.queue.job_ids == ["j1", "j2"]
+    assert ledger.turns.queue.job_ids == ["j1", "j2"]
     assert run.beat() is Beat.GONE
     again = runs.start("j1")
     assert again is not None
