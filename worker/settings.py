@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from contract import law
 from contract.addresses import NONE, Networks, parse_networks
 from contract.errors import SettingsError
+from contract.law import Law, Uniform
 from contract.settings import Environment, number, one_of, whole
 from store.settings import StoreSettings
-
-from . import law
-from .law import Law, Uniform
 
 DEFAULT_LAW: Final[Law] = Uniform.of(5, 15)
 DEFAULT_ERROR_RATE: Final = 0.1

@@ -6,20 +6,11 @@ import pytest
 from given import a_job
 
 from contract.job import STAGES
+from contract.law import parse
+from contract.scenarios import PASSING, PERMANENT
+from worker.course import SHARES, STALLS_IN, Course, Delivers, Fails, Stalls, plan
 from worker.engine import EngineError, StopAsked, Task
-from worker.law import parse
-from worker.simulator import (
-    PASSING,
-    PERMANENT,
-    SHARES,
-    STALLS_IN,
-    Course,
-    Delivers,
-    Fails,
-    Simulator,
-    Stalls,
-    plan,
-)
+from worker.simulator import Simulator
 
 TEN = parse("fixed:10")
 SOME = parse("uniform:5:15")
@@ -150,6 +141,36 @@ def test_the_first_attempts_fail_in_passing_and_the_next_goes_as_wished() -> Non
     endings = [course(a_task(attempt=n, fail_attempts=2, outcome="stall")).ending for n in (1, 2, 3)]
     assert [isinstance(each, Fails) and each.retryable for each in endings] == [True, True, False]
     assert endings[2] == Stalls()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_it_fails_or_stalls_in_the_stage_that_was_asked_for(stage: str) -> None:
+    for wish in ({"outcome": "error"}, {"fail_attempts": 1}, {"outcome": "error", "error_code": "audio_missing"}):
+        bad = course(a_task(stage=stage, **wish))
+        assert isinstance(bad.ending, Fails)
+        assert (bad.ending.flaw.stage, bad.legs[-1].stage) == (stage, stage)
+    stuck = course(a_task(stage=stage, outcome="stall"))
+    assert (stuck.ending, stuck.legs[-1].stage) == (Stalls(), stage)
+
+
+def test_a_slow_job_takes_so_many_times_as_long_as_it_would_have() -> None:
+    assert course(a_task(slow_factor=10)).seconds == pytest.approx(10 * course(a_task(outcome="completed")).seconds)
+    assert course(a_task(slow_factor=10, duration_s=3)).seconds == pytest.approx(30)
+
+
+def test_progress_that_jumps_is_told_at_the_ends_of_stages_alone() -> None:
+    control = Recorder()
+    engine().translate(a_task(progress="jumps"), control)
+    changes = [fraction for (_, _, last), (_, _, fraction) in pairwise(control.heard) if fraction != last]
+    assert changes == pytest.approx([0.05, 0.25, 0.35, 0.6, 0.9, 1.0])
+
+
+def test_output_that_comes_late_leaves_the_job_running_at_its_whole_progress() -> None:
+    control = Recorder()
+    engine().translate(a_task(duration_s=10, output_late_s=5), control)
+    reached_s = next(at_s for at_s, _, fraction in control.heard if fraction == pytest.approx(1))
+    assert (reached_s, control.now_s, control.name) == (pytest.approx(10), pytest.approx(15), "render")
+    assert course(a_task(duration_s=10, output_late_s=5, outcome="error")).seconds == pytest.approx(10)
 
 
 def test_the_engine_reports_at_least_every_second_and_never_backwards() -> None:

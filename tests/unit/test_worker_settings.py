@@ -7,7 +7,7 @@ import pytest
 
 from contract.addresses import parse_networks
 from contract.errors import SettingsError
-from worker.law import Lognormal
+from contract.law import Lognormal
 from worker.settings import WorkerSettings
 from worker.simulator import Simulator
 from worker.tasks import engine_of
