@@ -9,6 +9,7 @@ import flask
 import redis
 import structlog
 
+from store.clocks import ClockStore
 from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
@@ -16,6 +17,7 @@ from store.records import now_utc
 from store.settings import connect
 from store.sweep import Sweep
 from store.sweeper import Sweeper
+from store.worlds import WorldStore
 
 from . import logs, problems, tracing
 from .batch import BatchRoutes
@@ -25,6 +27,7 @@ from .listener import Listener
 from .news import NewsRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
+from .simulator import SimulatorRoutes
 from .single import SingleRoutes
 from .streams import ping_s
 
@@ -60,6 +63,9 @@ def create_app(
     NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)
     ServiceRoutes(settings, connection).mount(app)
+    if settings.simulates:
+        clocks = ClockStore(connection, lambda: clock().timestamp())
+        SimulatorRoutes(clocks, WorldStore(ledger, store, clocks)).mount(app)
     app.extensions[HUB] = hub
     return app
 

@@ -6,6 +6,7 @@ from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from contract.addresses import NONE, Networks, parse_networks
+from contract import engines
 from contract.settings import Environment, number, one_of
 from store.settings import StoreSettings, parse_redis_url
 
@@ -20,6 +21,7 @@ class ApiSettings:
     """`public_redis_url` is what clients are told to subscribe with; None: they are told of no Redis.
 
     `webhook_private` are the networks that webhooks may go to besides public addresses.
+    `engines` are those that a submission may name; the first is for those that name none.
     """
 
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -27,6 +29,7 @@ class ApiSettings:
     processes: int = 1
     public_redis_url: str | None = None
     webhook_private: Networks = NONE
+    engines: tuple[str, ...] = engines.DEFAULT
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
@@ -45,11 +48,17 @@ class ApiSettings:
                 "DUBQ_PUBLIC_REDIS_URL", without_secret(store.redis_url), _public_url, secret=True
             ),
             webhook_private=env.read("DUBQ_WEBHOOK_PRIVATE", NONE, parse_networks),
+            engines=env.read("DUBQ_ENGINE", engines.DEFAULT, engines.parse),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )
         env.check()
         return settings
+
+    @property
+    def simulates(self) -> bool:
+        """Whether the simulator is among the engines, so that there are simulated worlds."""
+        return engines.SIMULATOR in self.engines
 
     @property
     def is_local(self) -> bool:

@@ -27,6 +27,8 @@ SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
 """Hash: how sweeps have come, as `vigil` has it."""
+CLOCKS: Final = "dubq:clocks"
+"""Channel: the client_id whose simulated clock was moved."""
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
 
@@ -79,6 +81,11 @@ def channel(client_id: str, job_id: str) -> str:
 def presence(holder: str) -> str:
     """Channel that a process listens on for as long as it lives; nothing is said there."""
     return f"dubq:presence:{holder}"
+
+
+def clock(client_id: str) -> str:
+    """String, 30 days: the turns of a client's simulated clock, as JSON."""
+    return f"dubq:clock:{client_id}"
 
 
 def ordinal(client_id: str) -> str:

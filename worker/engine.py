@@ -49,6 +49,9 @@ class Control(Protocol):
     def wait(self, seconds: float) -> None:
         """Sleep, but wake at once and raise StopAsked when asked to stop."""
 
+    def wake(self) -> None:
+        """Let one `wait` return early, the present or the next; for another thread that knows why it should."""
+
     def check(self) -> None:
         """Raise StopAsked if the engine should stop; else do nothing, cheaply."""
 

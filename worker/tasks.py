@@ -15,6 +15,7 @@ from redis.sentinel import SentinelConnectionPool
 from rq import get_current_job
 
 from contract.errors import SettingsError
+from store.clocks import ClockFollower
 from store.ledger import Ledger
 from store.presence import Presence
 
@@ -47,7 +48,7 @@ def translate(job_id: str) -> None:
     delivery = get_current_job()
     if delivery is None:
         raise RuntimeError("worker.tasks.translate is for an RQ worker to call")
-    settings, runner = _process()
+    settings, runner = _process(delivery.connection)
     if isinstance(delivery.connection, Shared):
         shared = delivery.connection
         runner = replace(runner, sweeps=False, chances=shared.chances)
@@ -70,9 +71,12 @@ def quick(connection: redis.Redis) -> Iterator[redis.Redis]:
     if isinstance(pool, SentinelConnectionPool):
         yield connection  # made of more than its keyword arguments; its timeouts are the operator's
         return
-    own = redis.ConnectionPool(connection_class=pool.connection_class, **quick_words(pool))
-    with redis.Redis.from_pool(own) as quicker:
+    with redis.Redis.from_pool(_pool_like(pool)) as quicker:
         yield quicker
+
+
+def _pool_like(pool: redis.ConnectionPool) -> redis.ConnectionPool:
+    return redis.ConnectionPool(connection_class=pool.connection_class, **quick_words(pool))
 
 
 def quick_words(pool: redis.ConnectionPool) -> dict[str, Any]:
@@ -82,18 +86,24 @@ def quick_words(pool: redis.ConnectionPool) -> dict[str, Any]:
 
 
 @cache
-def _process() -> tuple[WorkerSettings, Runner]:
+def _process(connection: redis.Redis) -> tuple[WorkerSettings, Runner]:
     """Read the settings and make the engine: once per process, at its first job."""
     settings = WorkerSettings.from_env(os.environ)
     log = logs.configure(settings.log_level, settings.log_format)
-    return settings, Runner(engine=engine_of(settings), log=log)
+    return settings, Runner(engine=engine_of(settings, connection), log=log)
 
 
-def engine_of(settings: WorkerSettings) -> Engine:
+def engine_of(settings: WorkerSettings, connection: redis.Redis) -> Engine:
     """Make the engine that the settings name. Raises SettingsError if there is none of that name."""
     if settings.engine is None:
+        pool = connection.connection_pool
+        own = connection if isinstance(pool, SentinelConnectionPool) else redis.Redis.from_pool(_pool_like(pool))
         return Simulator(
-            settings.sim_law, error_rate=settings.sim_error_rate, seed=settings.sim_seed, speed=settings.sim_speed
+            settings.sim_law,
+            error_rate=settings.sim_error_rate,
+            times=ClockFollower(own),
+            seed=settings.sim_seed,
+            speed=settings.sim_speed,
         )
     module, _, attribute = settings.engine.partition(":")
     try:

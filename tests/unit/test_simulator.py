@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -5,9 +7,11 @@ from typing import Any
 import pytest
 from given import a_job
 
-from contract.job import STAGES
+from contract.clock import Clock
+from contract.job import STAGES, Output
 from contract.law import parse
 from contract.scenarios import PASSING, PERMANENT
+from store.clocks import Following
 from worker.course import SHARES, STALLS_IN, Course, Delivers, Fails, Stalls, plan
 from worker.engine import EngineError, StopAsked, Task
 from worker.simulator import Simulator
@@ -51,12 +55,29 @@ class Recorder:
             raise StopAsked
         self.now_s += seconds
 
+    def wake(self) -> None:
+        self.now_s += 0
+
     def check(self) -> None:
         """Never asked for by the simulator: it waits."""
 
 
-def engine(**how: Any) -> Simulator:
-    return Simulator(how.pop("law", TEN), error_rate=how.pop("error_rate", 0.0), **how)
+@dataclass
+class Times:
+    """Everybody's time is the recorder's, as a clock shows it."""
+
+    control: Recorder
+    clock: Clock = field(default_factory=Clock)
+
+    def follow(self, client_id: str, wake: Callable[[], None]) -> AbstractContextManager[Following]:  # noqa: ARG002
+        return nullcontext(Following(lambda: self.clock, lambda: self.control.now_s))
+
+
+def translate(task: Task, control: Recorder, clock: Clock | None = None, **how: Any) -> Output:
+    times = Times(control, clock or Clock())
+    return Simulator(how.pop("law", TEN), error_rate=how.pop("error_rate", 0.0), times=times, **how).translate(
+        task, control
+    )
 
 
 def test_the_shares_are_of_the_stages_and_make_a_whole() -> None:
@@ -160,14 +181,14 @@ def test_a_slow_job_takes_so_many_times_as_long_as_it_would_have() -> None:
 
 def test_progress_that_jumps_is_told_at_the_ends_of_stages_alone() -> None:
     control = Recorder()
-    engine().translate(a_task(progress="jumps"), control)
+    translate(a_task(progress="jumps"), control)
     changes = [fraction for (_, _, last), (_, _, fraction) in pairwise(control.heard) if fraction != last]
     assert changes == pytest.approx([0.05, 0.25, 0.35, 0.6, 0.9, 1.0])
 
 
 def test_output_that_comes_late_leaves_the_job_running_at_its_whole_progress() -> None:
     control = Recorder()
-    engine().translate(a_task(duration_s=10, output_late_s=5), control)
+    translate(a_task(duration_s=10, output_late_s=5), control)
     reached_s = next(at_s for at_s, _, fraction in control.heard if fraction == pytest.approx(1))
     assert (reached_s, control.now_s, control.name) == (pytest.approx(10), pytest.approx(15), "render")
     assert course(a_task(duration_s=10, output_late_s=5, outcome="error")).seconds == pytest.approx(10)
@@ -175,7 +196,7 @@ def test_output_that_comes_late_leaves_the_job_running_at_its_whole_progress() -
 
 def test_the_engine_reports_at_least_every_second_and_never_backwards() -> None:
     control = Recorder()
-    output = engine().translate(a_task("j7"), control)
+    output = translate(a_task("j7"), control)
     assert output.video_url == "https://media.example.com/j7.mp4"
     assert output.captions_url == "https://media.example.com/j7.vtt"
     times = [0.0, *(at_s for at_s, _, _ in control.heard)]
@@ -189,21 +210,21 @@ def test_the_engine_reports_at_least_every_second_and_never_backwards() -> None:
 @pytest.mark.parametrize("speed", [0.5, 1, 10, 1000])
 def test_speed_scales_the_time_and_nothing_else(speed: float) -> None:
     control = Recorder()
-    engine(speed=speed).translate(a_task(), control)
+    translate(a_task(), control, speed=speed)
     assert control.now_s == pytest.approx(10 / speed)
     assert {name for _, name, _ in control.heard} == set(STAGES)
 
 
 def test_a_failing_course_raises_what_the_submitter_will_read() -> None:
     with pytest.raises(EngineError) as caught:
-        engine().translate(a_task(outcome="error", error_code="no_speech"), Recorder())
+        translate(a_task(outcome="error", error_code="no_speech"), Recorder())
     assert (caught.value.code, caught.value.stage, caught.value.retryable) == ("no_speech", "transcribe", False)
 
 
 def test_a_stalled_job_ceases_to_report_and_ends_only_when_asked_to() -> None:
     control = Recorder(waits_left=500)
     with pytest.raises(StopAsked):
-        engine().translate(a_task(outcome="stall"), control)
+        translate(a_task(outcome="stall"), control)
     last_s, stage, fraction = control.heard[-1]
     assert (last_s, stage, fraction) == (pytest.approx(6), STALLS_IN, pytest.approx(0.6))
     assert control.now_s > 86_400
@@ -212,4 +233,4 @@ def test_a_stalled_job_ceases_to_report_and_ends_only_when_asked_to() -> None:
 @pytest.mark.parametrize("waits", range(0, 11, 2))
 def test_the_engine_stops_wherever_it_is_asked_to(waits: int) -> None:
     with pytest.raises(StopAsked):
-        engine().translate(a_task(), Recorder(waits_left=waits))
+        translate(a_task(), Recorder(waits_left=waits))

@@ -4,6 +4,7 @@ from runpy import run_module
 from types import ModuleType
 
 import pytest
+import redis
 
 from contract.addresses import parse_networks
 from contract.errors import SettingsError
@@ -11,6 +12,9 @@ from contract.law import Lognormal
 from worker.settings import WorkerSettings
 from worker.simulator import Simulator
 from worker.tasks import engine_of
+
+NOWHERE = redis.Redis(port=1)
+"""What nobody is asked for anything in these tests."""
 
 
 def test_an_empty_environment_gives_the_contracts_defaults() -> None:
@@ -86,20 +90,20 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
 
 
 def test_the_engine_is_the_simulator_unless_another_is_named() -> None:
-    assert isinstance(engine_of(WorkerSettings()), Simulator)
+    assert isinstance(engine_of(WorkerSettings(), NOWHERE), Simulator)
 
 
 def test_a_named_engine_is_called_into_being(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("my_engine")
     module.__dict__["Real"] = dict
     monkeypatch.setitem(sys.modules, "my_engine", module)
-    assert engine_of(WorkerSettings(engine="my_engine:Real")) == {}
+    assert engine_of(WorkerSettings(engine="my_engine:Real"), NOWHERE) == {}
 
 
 @pytest.mark.parametrize("name", ["no_such_module_at_all:Engine", "worker.simulator:NoSuchEngine"])
 def test_an_engine_that_does_not_exist_is_a_fault_of_the_settings(name: str) -> None:
     with pytest.raises(SettingsError, match=f"DUBQ_ENGINE='{name}': "):
-        engine_of(WorkerSettings(engine=name))
+        engine_of(WorkerSettings(engine=name), NOWHERE)
 
 
 def test_rqs_configuration_file_names_the_redis_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
