@@ -13,6 +13,7 @@ from store.clocks import ClockStore
 from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
+from store.outages import OutageStore
 from store.records import now_utc
 from store.settings import connect
 from store.sweep import Sweep
@@ -25,6 +26,7 @@ from .deliveries import DeliveryRoutes
 from .jobs import JobRoutes
 from .listener import Listener
 from .news import NewsRoutes
+from .outages import Latency, OutageRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
 from .simulator import SimulatorRoutes
@@ -55,6 +57,10 @@ def create_app(
         app.json.ensure_ascii = app.json.sort_keys = False
     tracing.mount(app)
     problems.mount(app)
+    if settings.simulates and settings.sim_outages:
+        OutageRoutes(OutageStore(connection)).mount(app)
+    if settings.simulates and settings.sim_latency:
+        Latency(settings.sim_latency).mount(app)
     ledger = Ledger(connection, settings.store, clock)
     store = JobStore(ledger)
     JobRoutes(store, clock, hub, ping_s=ping_s, private=settings.webhook_private).mount(app)

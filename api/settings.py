@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
+from contract import engines, law
 from contract.addresses import NONE, Networks, parse_networks
-from contract import engines
+from contract.law import Law
 from contract.settings import Environment, number, one_of
 from store.settings import StoreSettings, parse_redis_url
 
@@ -21,7 +22,8 @@ class ApiSettings:
     """`public_redis_url` is what clients are told to subscribe with; None: they are told of no Redis.
 
     `webhook_private` are the networks that webhooks may go to besides public addresses.
-    `engines` are those that a submission may name; the first is for those that name none.
+    `engines` are those that a submission may name; the first is for those that name none. If the simulator is one of
+    them, `sim_outages` lets the operator play outages, and `sim_latency` is how long every answer takes besides.
     """
 
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -30,6 +32,8 @@ class ApiSettings:
     public_redis_url: str | None = None
     webhook_private: Networks = NONE
     engines: tuple[str, ...] = engines.DEFAULT
+    sim_outages: bool = False
+    sim_latency: Law | None = None
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
@@ -49,6 +53,8 @@ class ApiSettings:
             ),
             webhook_private=env.read("DUBQ_WEBHOOK_PRIVATE", NONE, parse_networks),
             engines=env.read("DUBQ_ENGINE", engines.DEFAULT, engines.parse),
+            sim_outages=env.read("DUBQ_SIM_OUTAGES", "off", one_of("on", "off")) == "on",
+            sim_latency=env.read("DUBQ_SIM_LATENCY", None, law.parse),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )

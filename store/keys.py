@@ -29,6 +29,8 @@ SWEPT: Final = "dubq:swept"
 """Hash: how sweeps have come, as `vigil` has it."""
 CLOCKS: Final = "dubq:clocks"
 """Channel: the client_id whose simulated clock was moved."""
+OUTAGE: Final = "dubq:outage"
+"""String, as long as it lasts: the outage that the API plays, as JSON."""
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
 
