@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
@@ -21,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from contract import engines
 from contract.addresses import NONE, Networks, Target
 from contract.ids import JOB_ID
 from contract.job import STAGES, Job, Priority
@@ -38,6 +40,8 @@ SHORTEST_VIDEO_S: Final = 0.001
 # larger integers lose digits in readers whose numbers are doubles, Redis's Lua among them. Source: RFC 7493
 MAX_INTEGER: Final = 2**53 - 1
 
+ENGINES: Final = "engines"
+"""The engines of the service, in the context of a check."""
 PRIVATE: Final = "private"
 """Under this name the validation of a callback_url is told which networks it may lead to."""
 
@@ -162,6 +166,13 @@ class Simulate(Strict):
             raise invalid("/video_url", str(error)) from None
 
 
+def _engine(name: str, info: ValidationInfo) -> str:
+    known: Sequence[str] = (info.context or {}).get(ENGINES, engines.DEFAULT)
+    if name not in known:
+        raise ValueError(f"has to be an engine of this service: {', '.join(known)}")
+    return name
+
+
 class Submission(Strict):
     """What a caller may say of a new job; null is the same as leaving out."""
 
@@ -175,16 +186,26 @@ class Submission(Strict):
     callback_url: CallbackUrl | None = None
     job_id: JobId | None = None
     max_attempts: int = Field(3, ge=1, le=10)
+    engine: Annotated[str, AfterValidator(_engine)] | None = None
     simulate: Simulate | None = None
 
     @classmethod
-    def parse(cls, body: dict[str, Any], *, private: Networks = NONE, most_errors: int = MAX_ERRORS) -> Self:
-        """Check a body. `private` are the networks that webhooks may go to besides public addresses.
+    def parse(
+        cls,
+        body: dict[str, Any],
+        *,
+        private: Networks = NONE,
+        engines: Sequence[str] = engines.DEFAULT,
+        most_errors: int = MAX_ERRORS,
+    ) -> Self:
+        """Check a body that may name one of `engines`.
+
+        `private` are the networks that webhooks may go to besides public addresses.
 
         Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most.
         """
         try:
-            submission = cls.model_validate(body, context={PRIVATE: private})
+            submission = cls.model_validate(body, context={PRIVATE: private, ENGINES: engines})
         except ValidationError as error:
             raise invalid_body(error, most_errors) from None
         Simulate.of_url(submission.video_url)

@@ -62,6 +62,7 @@ timeout_option = click.option(
 )
 @click.option("--callback-url", metavar="URL", help="Where to send word of the end.")
 @click.option("--max-attempts", type=int, metavar="N", help="How often to try.")
+@click.option("--engine", metavar="NAME", help="Which of the service's engines shall do it.")
 @click.option(
     "--simulate", callback=json_object, metavar="JSON", help="""The course to simulate: '{"duration_s": 3}'."""
 )

@@ -105,6 +105,7 @@ class AsyncTranslationClient(AsyncWaits):
         metadata: Mapping[str, Any] | None = None,
         callback_url: str | None = None,
         max_attempts: int | None = None,
+        engine: str | None = None,
         simulate: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         timeout: float = SUBMIT_TIMEOUT_S,
@@ -125,6 +126,7 @@ class AsyncTranslationClient(AsyncWaits):
             "metadata": metadata,
             "callback_url": callback_url,
             "max_attempts": max_attempts,
+            "engine": engine,
             "simulate": simulate,
             "idempotency_key": idempotency_key,
         }

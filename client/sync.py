@@ -114,6 +114,7 @@ class TranslationClient(Waits):
         metadata: Mapping[str, Any] | None = None,
         callback_url: str | None = None,
         max_attempts: int | None = None,
+        engine: str | None = None,
         simulate: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         timeout: float = SUBMIT_TIMEOUT_S,
@@ -134,6 +135,7 @@ class TranslationClient(Waits):
             "metadata": metadata,
             "callback_url": callback_url,
             "max_attempts": max_attempts,
+            "engine": engine,
             "simulate": simulate,
             "idempotency_key": idempotency_key,
         }

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, cast
 
 import redis
@@ -117,6 +117,8 @@ class ClockFollower:
         """Let the subscription end, and wait for it."""
         self._closed.set()
         if self._thread:
+            with suppress(redis.RedisError):
+                self._redis.publish(keys.CLOCKS, "")  # so that the line, which may be waiting for news, looks up
             self._thread.join()
 
     def _clock(self, client_id: str) -> Clock:

@@ -1,12 +1,11 @@
 """What a worker needs to know, read from its environment once."""
 
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from contract import law
+from contract import engines, law
 from contract.addresses import NONE, Networks, parse_networks
 from contract.errors import SettingsError
 from contract.law import Law, Uniform
@@ -23,7 +22,7 @@ FORMATS: Final = ("json", "console")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """One worker's settings. `engine` is `module:attribute`, or None for the simulator, which `sim_…` describe.
+    """One worker's settings. The first of `engines` is for jobs that name none; `sim_…` describe the simulator.
 
     `webhook_private` are the networks that webhooks may go to besides public addresses; their schedule runs
     `webhook_speed` times as fast as real, and one attempt may take `webhook_timeout_s`.
@@ -33,7 +32,7 @@ class WorkerSettings:
     """
 
     store: StoreSettings = field(default_factory=StoreSettings)
-    engine: str | None = None
+    engines: tuple[str, ...] = engines.DEFAULT
     sim_law: Law = DEFAULT_LAW
     sim_error_rate: float = DEFAULT_ERROR_RATE
     sim_seed: str | None = None
@@ -52,7 +51,7 @@ class WorkerSettings:
         env = Environment(values)
         settings = cls(
             store=StoreSettings.from_env(env),
-            engine=env.read("DUBQ_ENGINE", None, _engine_name),
+            engines=env.read("DUBQ_ENGINE", engines.DEFAULT, engines.parse),
             sim_law=env.read("DUBQ_SIM_DURATION", DEFAULT_LAW, law.parse),
             sim_error_rate=env.read("DUBQ_SIM_ERROR_RATE", DEFAULT_ERROR_RATE, number(0, 1)),
             sim_seed=env.read("DUBQ_SIM_SEED", None, str),
@@ -77,9 +76,3 @@ def settings_or_exit(values: Mapping[str, str]) -> WorkerSettings:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201 - the log is set up with these very settings
         sys.exit(2)
-
-
-def _engine_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text):
-        raise ValueError("has to be module:attribute, as in my_engine:Engine")
-    return text

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -14,13 +13,14 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 from rq import get_current_job
 
-from contract.errors import SettingsError
+from contract.engines import SIMULATOR
 from store.clocks import ClockFollower
 from store.ledger import Ledger
 from store.presence import Presence
 
 from . import logs
 from .engine import Engine
+from .engines import Choice, find
 from .line import Chances
 from .pulse import Pulse
 from .runner import Runner
@@ -94,20 +94,18 @@ def _process(connection: redis.Redis) -> tuple[WorkerSettings, Runner]:
 
 
 def engine_of(settings: WorkerSettings, connection: redis.Redis) -> Engine:
-    """Make the engine that the settings name. Raises SettingsError if there is none of that name."""
-    if settings.engine is None:
-        pool = connection.connection_pool
-        own = connection if isinstance(pool, SentinelConnectionPool) else redis.Redis.from_pool(_pool_like(pool))
-        return Simulator(
-            settings.sim_law,
-            error_rate=settings.sim_error_rate,
-            times=ClockFollower(own),
-            seed=settings.sim_seed,
-            speed=settings.sim_speed,
-        )
-    module, _, attribute = settings.engine.partition(":")
-    try:
-        make = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SettingsError([f"DUBQ_ENGINE={settings.engine!r}: {error}"]) from error
-    return cast("Engine", make())
+    """Make the engines that the settings name. Raises SettingsError if there is none of a name."""
+    made = {name: _simulator(settings, connection) if name == SIMULATOR else find(name)() for name in settings.engines}
+    return Choice(made)
+
+
+def _simulator(settings: WorkerSettings, connection: redis.Redis) -> Simulator:
+    pool = connection.connection_pool
+    own = connection if isinstance(pool, SentinelConnectionPool) else redis.Redis.from_pool(_pool_like(pool))
+    return Simulator(
+        settings.sim_law,
+        error_rate=settings.sim_error_rate,
+        times=ClockFollower(own),
+        seed=settings.sim_seed,
+        speed=settings.sim_speed,
+    )

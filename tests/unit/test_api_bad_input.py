@@ -99,6 +99,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "/simulate/progress": tuple({"progress": each} for each in ("backwards", 1)),
     "/simulate/output_late_s": tuple({"output_late_s": each} for each in (-1, 3601, "5")),
     "/simulate/more": ({"more": 1},),
+    "/engine": ("", "acme", "worker.simulator:Simulator", 1),
     "/client_id": ("default",),
     "/state": ("completed",),
     "/Video_url": (URL,),

@@ -46,7 +46,7 @@ def test_the_document_has_the_fields_of_the_contract() -> None:
     assert set(a_job().to_wire()) == {
         *("job_id", "client_id", "state", "result", "done", "seq", "stage", "progress", "attempt", "max_attempts"),
         *("position", "eta", "video_url", "title", "source_language", "target_language", "video_duration_s"),
-        *("priority", "metadata", "callback_url", "output", "error"),
+        *("priority", "metadata", "callback_url", "engine", "output", "error"),
         *("created_at", "started_at", "finished_at", "updated_at"),
     }
 
