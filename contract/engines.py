@@ -5,7 +5,7 @@ from typing import Final
 
 SIMULATOR: Final = "simulator"
 """The one that is always there."""
-DEFAULT: Final = (SIMULATOR,)
+DEFAULT: Final[tuple[str, ...]] = (SIMULATOR,)
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _PATH: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from scripted import run
 from service import ROOT, Service, eventually
 
 from client import (
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 VIDEO = "https://example.com/talk.mp4"
 HALF_AN_HOUR = 1800.0
+DAY = ROOT / "docs" / "how-to" / "day.json"
 PAGE = (ROOT / "docs" / "how-to" / "engine.md").read_text("utf-8")
 
 ENGINE = """
@@ -170,6 +173,14 @@ def test_an_outage_is_felt_on_the_wire_and_waits_ride_it_out(
     client.simulator.begin_outage(kind, 1)
     assert client.poll_status(job.job_id, timeout=30).done
     assert "Traceback" not in service.log("api")
+
+
+def test_a_whole_day_is_played_in_seconds(service: Service, client: TranslationClient) -> None:
+    found = run(TranslationClient, "play", str(DAY), "--url", service.url, "--speed", "43200", "--reset", "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout) == {"jobs": 14, "states": {"completed": 12, "error": 2}}
+    assert found.stderr.count("unavailable for 1200 s") == 1
+    assert client.simulator.clock().speed == 1
 
 
 def test_an_engine_from_outside_works_beside_the_simulator_and_may_even_crash(client: TranslationClient) -> None:
