@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 VIDEO = "https://example.com/talk.mp4"
 HALF_AN_HOUR = 1800.0
 DAY = ROOT / "docs" / "how-to" / "day.json"
+SIMULATING = ROOT / "docs" / "how-to" / "simulator.md"
 PAGE = (ROOT / "docs" / "how-to" / "engine.md").read_text("utf-8")
 
 ENGINE = """
@@ -110,6 +111,13 @@ def test_a_job_of_half_an_hour_ends_the_moment_its_clock_is_put_forward(client: 
     assert [each.seq for each in heard] == list(range(heard[0].seq, done.seq + 1))
     assert done.finished_at is not None
     assert abs(done.finished_at.timestamp() - time.time()) < 60  # documents have real times
+
+
+def test_the_shown_test_of_half_an_hour_passes(service: Service) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", SIMULATING.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(program, names)  # noqa: S102 - our own page
+    names["test_half_an_hour"](service.url)
 
 
 def test_what_was_submitted_before_the_clock_was_moved_goes_on_whether_or_not_a_worker_had_it(
