@@ -71,6 +71,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.problems: list[FieldProblem] = []
+        self._jobs = 0
 
     def day(self, raw: Any) -> tuple[float, list[Arrival | Strike]]:
         if not isinstance(raw, dict):
@@ -83,9 +84,6 @@ class _Reading:
         events: list[Arrival | Strike] = []
         for at, entry in self._entries(raw, "jobs"):
             events += self._arrivals(entry, at)
-            if len(events) > MOST_JOBS:
-                self._wrong(at, f"makes it more than {MOST_JOBS} jobs")
-                break
         for at, entry in self._entries(raw, "outages"):
             events += self._strikes(entry, at)
         return speed, events
@@ -110,6 +108,10 @@ class _Reading:
         if not count.is_integer():
             self._wrong(f"{at}/count", "has to be a whole number")
         every_s = self._number(fields.pop("every_s", 0), f"{at}/every_s", 0, LONGEST_S)
+        self._jobs += int(count)
+        if self._jobs > MOST_JOBS:
+            self._wrong(at, f"makes it more than {MOST_JOBS} jobs")
+            return []
         if "job_id" in fields:
             self._wrong(f"{at}/job_id", "is chosen anew whenever the day is played")
         try:

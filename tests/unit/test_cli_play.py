@@ -65,7 +65,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"jobs": [{"at": 0, "simulate": {"scenario": "nap"}}]}, "/jobs/0/simulate/scenario"),
     ({"jobs": [{"at": 0}, {"at": 0, "mood": 1}], "outages": [{"at": 1, "kind": "flood"}]},
      "/jobs/1/mood /outages/0/kind /outages/0/for_s"),
-    ({"jobs": [{"at": 0, "count": 60_000}, {"at": 0, "count": 60_000}]}, "/jobs/1"),
+    ({"jobs": [{"at": 0}, {"at": 0, "count": 100_000}]}, "/jobs/1"),
     ({"outages": [{"at": 1, "kind": "slow", "for_s": -1}]}, "/outages/0/for_s"),
 ]  # fmt: skip
 
