@@ -23,6 +23,7 @@ class RunControl:
         self._latest = Report(None, 0.0)
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.asked: Stop | None = None
+        self.is_resting = False
 
     @property
     def current_stage(self) -> str | None:
@@ -57,6 +58,10 @@ class RunControl:
     def wake(self) -> None:
         """See Control."""
         self._wake.put(None)
+
+    def rest(self, *, is_resting: bool) -> None:
+        """See Control."""
+        self.is_resting = is_resting
 
     def check(self) -> None:
         """See Control."""

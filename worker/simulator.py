@@ -95,8 +95,10 @@ class Simulator:
         """Wait until the leg's time is over, and report after every second at least."""
         end_s = begin_s + seconds
         while (left_s := time.left_s(end_s)) > NO_TIME_S:
+            control.rest(is_resting=math.isinf(left_s))
             control.wait(STALL_WAIT_S if math.isinf(left_s) else min(REPORT_S, left_s))
             if leg.steady:
                 done = min(1.0, max(0.0, 1 - (end_s - time.now_s()) / seconds))
                 control.progress(leg.from_progress + (leg.to_progress - leg.from_progress) * done)
+        control.rest(is_resting=False)
         control.progress(leg.to_progress)

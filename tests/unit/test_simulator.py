@@ -1,11 +1,11 @@
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from given import a_job
+from given import START, a_job
 
 from contract.clock import Clock
 from contract.job import STAGES, Output
@@ -41,6 +41,7 @@ class Recorder:
     now_s: float = 0.0
     heard: list[tuple[float, str, float]] = field(default_factory=list)
     name: str = ""
+    rested: list[bool] = field(default_factory=list)
 
     def stage(self, name: str) -> None:
         self.name = name
@@ -56,7 +57,10 @@ class Recorder:
         self.now_s += seconds
 
     def wake(self) -> None:
-        self.now_s += 0
+        """Never needed: nobody else moves the time."""
+
+    def rest(self, *, is_resting: bool) -> None:
+        self.rested.append(is_resting)
 
     def check(self) -> None:
         """Never asked for by the simulator: it waits."""
@@ -228,6 +232,45 @@ def test_a_stalled_job_ceases_to_report_and_ends_only_when_asked_to() -> None:
     last_s, stage, fraction = control.heard[-1]
     assert (last_s, stage, fraction) == (pytest.approx(6), STALLS_IN, pytest.approx(0.6))
     assert control.now_s > 86_400
+
+
+def test_a_job_whose_time_stands_still_rests_and_waits_for_its_clock_to_be_moved() -> None:
+    control = Recorder(waits_left=3)
+    with pytest.raises(StopAsked):
+        translate(a_task(), control, Clock().run(0, 0))
+    assert control.rested == [True] * 4
+    assert [name for _, name, _ in control.heard if name != "fetch"] == []
+
+
+def on(clock: Clock, at_s: float, task: Task, **how: Any) -> float:
+    """Return for how many real seconds a task goes on that a worker begins at a real time."""
+    control = Recorder(now_s=at_s)
+    with suppress(EngineError):
+        translate(task, control, clock, **how)
+    return control.now_s - at_s
+
+
+BEGUN_S = START.timestamp()
+FROZEN = Clock().run(BEGUN_S - 1, 0)
+
+
+def test_on_a_clock_of_its_own_work_begins_with_the_submission() -> None:
+    ahead = FROZEN.advance(BEGUN_S + 5, 10)
+    assert on(ahead, BEGUN_S + 60, a_task()) == 0
+    assert on(ahead.run(BEGUN_S + 60, 2), BEGUN_S + 60, a_task(duration_s=16)) == pytest.approx(3)
+
+
+def test_the_next_attempt_begins_where_the_one_before_has_ended() -> None:
+    ahead = FROZEN.advance(BEGUN_S + 5, 25).run(BEGUN_S + 6, 1)
+    flaky = {"fail_attempts": 2, "duration_s": 10}
+    ends = [on(ahead, BEGUN_S + 6, a_task(attempt=each, **flaky)) for each in (1, 2, 3)]
+    assert ends == pytest.approx([0, 0, 5])
+
+
+def test_what_was_submitted_or_reset_after_the_clock_was_moved_has_all_its_time_before_it() -> None:
+    moved = FROZEN.advance(BEGUN_S - 0.5, 3600).run(BEGUN_S - 0.2, 1)
+    assert on(moved, BEGUN_S, a_task()) == pytest.approx(10)
+    assert on(moved.advance(BEGUN_S + 1, 60), BEGUN_S + 2, a_task(round_=1)) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("waits", range(0, 11, 2))
