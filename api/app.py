@@ -58,9 +58,9 @@ def create_app(
     tracing.mount(app)
     problems.mount(app)
     if settings.simulates and settings.sim_outages:
-        OutageRoutes(OutageStore(connection)).mount(app)
+        OutageRoutes(OutageStore(connection), seed=settings.sim_seed).mount(app)
     if settings.simulates and settings.sim_latency:
-        Latency(settings.sim_latency).mount(app)
+        Latency(settings.sim_latency, seed=settings.sim_seed).mount(app)
     ledger = Ledger(connection, settings.store, clock)
     store = JobStore(ledger)
     JobRoutes(store, clock, hub, ping_s=ping_s, engines=settings.engines, private=settings.webhook_private).mount(app)

@@ -3,10 +3,10 @@
 There are none unless DUBQ_SIM_OUTAGES is on, and never where the simulator does not run.
 """
 
-import random
 import socket
 import time
 from collections.abc import Callable
+from random import Random
 from typing import Annotated, Any, Final, Self
 
 import flask
@@ -64,11 +64,11 @@ class Wanted(Strict):
 
 
 class Latency:
-    """Holds every answer up by seconds drawn from a law. `pause` sleeps."""
+    """Holds every answer up by seconds drawn from a law: the same, in order, for the same seed. `pause` sleeps."""
 
-    def __init__(self, law: Law, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, law: Law, *, seed: str | None = None, pause: Callable[[float], None] = time.sleep) -> None:
         self._law, self._pause = law, pause
-        self._rng = random.Random()  # noqa: S311 - luck, no secret
+        self._rng = Random(seed)  # noqa: S311 - luck, no secret
 
     def mount(self, app: flask.Flask) -> None:
         """Put it before the routes of `app`."""
@@ -81,15 +81,16 @@ class Latency:
 
 
 class OutageRoutes:
-    """GET, POST and DELETE /simulator/outage, and what the outage does to all other requests. `pause` sleeps."""
+    """GET, POST and DELETE /simulator/outage, and what the outage does to all other requests.
+
+    It strikes the same of them, in order, for the same seed. `pause` sleeps.
+    """
 
     def __init__(
-        self,
-        outages: OutageStore,
-        pause: Callable[[float], None] = time.sleep,
+        self, outages: OutageStore, *, seed: str | None = None, pause: Callable[[float], None] = time.sleep
     ) -> None:
         self._outages, self._pause = outages, pause
-        self._rng = random.Random()  # noqa: S311 - luck, no secret
+        self._rng = Random(seed)  # noqa: S311 - luck, no secret
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`, and the outage before all of them."""

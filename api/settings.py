@@ -34,6 +34,7 @@ class ApiSettings:
     engines: tuple[str, ...] = engines.DEFAULT
     sim_outages: bool = False
     sim_latency: Law | None = None
+    sim_seed: str | None = None
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
@@ -55,6 +56,7 @@ class ApiSettings:
             engines=env.read("DUBQ_ENGINE", engines.DEFAULT, engines.parse),
             sim_outages=env.read("DUBQ_SIM_OUTAGES", "off", one_of("on", "off")) == "on",
             sim_latency=env.read("DUBQ_SIM_LATENCY", None, law.parse),
+            sim_seed=env.read("DUBQ_SIM_SEED", None, str),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )

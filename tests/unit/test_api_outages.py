@@ -76,12 +76,23 @@ def test_a_share_of_the_requests_is_struck_and_the_others_are_not(playing: Flask
     assert 10 < struck < 50  # five standard deviations
 
 
+def test_the_same_seed_strikes_the_same_requests(connection: redis.Redis) -> None:
+    def struck() -> list[int]:
+        web = create_app(ApiSettings(sim_outages=True, sim_seed="7"), connection).test_client()
+        return [web.get("/jobs").status_code for _ in range(20)]
+
+    OutageStore(connection).begin(Outage(kind=Kind.UNAVAILABLE, share=0.5), 60)
+    first = struck()
+    assert {200, 503} == {*first}
+    assert struck() == first
+
+
 def test_a_standing_latency_holds_up_the_api_and_not_who_watches_over_it() -> None:
     pauses: list[float] = []
     app = flask.Flask("slow")
     for path in ("/", "/healthz"):
         app.add_url_rule(path, endpoint=path, view_func=lambda: "answered")
-    Latency(law.parse("fixed:0.2"), pauses.append).mount(app)
+    Latency(law.parse("fixed:0.2"), pause=pauses.append).mount(app)
     assert [app.test_client().get(path).text for path in ("/", "/healthz")] == ["answered"] * 2
     assert pauses == [0.2]
 
