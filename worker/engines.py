@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
+from contract.engines import SIMULATOR
 from contract.errors import SettingsError
 from contract.job import Output
 
@@ -23,15 +24,14 @@ def installed() -> dict[str, EntryPoint]:
 
 def find(name: str) -> Make:
     """Return what makes the engine of this name, or at this `module:attribute`. Raises SettingsError."""
+    module, colon, attribute = name.partition(":")
+    entries = entry_points(group=GROUP, name=name)
+    if not colon and len(entries) != 1:
+        there = ", ".join(sorted({SIMULATOR, *installed()}))
+        raise SettingsError([f"DUBQ_ENGINE={name!r}: {len(entries)} engines have this name; there are {there}"])
     try:
-        if ":" in name:
-            module, _, attribute = name.partition(":")
-            return cast("Make", getattr(import_module(module), attribute))
-        (entry,) = entry_points(group=GROUP, name=name)
-        return cast("Make", entry.load())
-    except ValueError as error:
-        there = ", ".join(sorted({"simulator", *installed()}))
-        raise SettingsError([f"DUBQ_ENGINE={name!r}: not one engine of this name; there are {there}"]) from error
+        made = getattr(import_module(module), attribute) if colon else entries[name].load()
+        return cast("Make", made)
     except (ImportError, AttributeError) as error:
         raise SettingsError([f"DUBQ_ENGINE={name!r}: {error}"]) from error
 

@@ -74,7 +74,7 @@ def test_an_engine_is_found_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nobody", "not one engine of this name; there are acme, broken, simulator"),
+        ("nobody", "0 engines have this name; there are acme, broken, simulator"),
         ("broken", "has no attribute 'NoSuchEngine'"),
         ("no_such_module_at_all:Engine", "No module named"),
         ("worker.simulator:NoSuchEngine", "has no attribute"),
