@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from given import START, a_job
 
 from cli.main import dubq
-from contract.delivery import Attempt, Delivery, DeliveryState
 from client import PlayedOutage, SimulatedClock
+from contract.delivery import Attempt, Delivery, DeliveryState
 from contract.job import Failure, Job, Output
 from contract.states import State
 
