@@ -163,6 +163,8 @@ class Line:
 
     def _keep_time(self) -> None:
         """Ask the engine to stop if it has broken a limit."""
+        if self.control.is_resting:
+            self._time.rest(self._by.clock())
         broken = self._time.broken(self._by.clock())
         if broken and self.control.asked is None:
             self._log.warning("limit_broken", limit=broken.value, stage=self.control.current_stage)
