@@ -10,13 +10,16 @@ import redis
 import structlog
 
 from store.clients import Clients
+from store.clocks import ClockStore
 from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
+from store.outages import OutageStore
 from store.records import now_utc
 from store.settings import connect
 from store.sweep import Sweep
 from store.sweeper import Sweeper
+from store.worlds import WorldStore
 
 from . import logs, problems, tracing
 from .batch import BatchRoutes
@@ -27,8 +30,10 @@ from .jobs import JobRoutes
 from .keeper import Keeper
 from .listener import Listener
 from .news import NewsRoutes
+from .outages import Latency, OutageRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
+from .simulator import SimulatorRoutes
 from .single import SingleRoutes
 from .streams import ping_s
 
@@ -58,18 +63,25 @@ def create_app(
         app.json.ensure_ascii = app.json.sort_keys = False
     tracing.mount(app)
     problems.mount(app)
+    if settings.simulates and settings.sim_outages:
+        OutageRoutes(OutageStore(connection), seed=settings.sim_seed).mount(app)
+    if settings.simulates and settings.sim_latency:
+        Latency(settings.sim_latency, seed=settings.sim_seed).mount(app)
     clients = Clients(connection, clock)
     doorkeeper = Doorkeeper(settings, clients)
     doorkeeper.mount(app)
     ledger = Ledger(connection, settings.store, clock)
     store = JobStore(ledger)
-    JobRoutes(store, clock, hub, ping_s=ping_s, private=settings.webhook_private).mount(app)
-    BatchRoutes(store, clock, private=settings.webhook_private).mount(app)
+    JobRoutes(store, clock, hub, ping_s=ping_s, engines=settings.engines, private=settings.webhook_private).mount(app)
+    BatchRoutes(store, clock, engines=settings.engines, private=settings.webhook_private).mount(app)
     DeliveryRoutes(store, ledger.outbox).mount(app)
     NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)
     ClientRoutes(clients, clock).mount(app)
     ServiceRoutes(settings, connection, clients).mount(app)
+    if settings.simulates:
+        clocks = ClockStore(connection, lambda: clock().timestamp())
+        SimulatorRoutes(clocks, WorldStore(ledger, store, clocks)).mount(app)
     app.extensions[HUB], app.extensions[DOORKEEPER] = hub, doorkeeper
     return app
 

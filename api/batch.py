@@ -1,13 +1,14 @@
 """POST /jobs/batch: many submissions in one request, each judged alone."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import flask
 
 from contract.addresses import NONE, Networks
+from contract.engines import DEFAULT
 from contract.errors import DubqError, InvalidFieldsError
 from store.jobs import Created, JobStore
 from store.ledger import New
@@ -28,10 +29,20 @@ MULTI_STATUS: Final = 207
 
 
 class BatchRoutes:
-    """The one route. `clock` returns aware UTC times in whole milliseconds; `private` is as for single submissions."""
+    """The one route. `clock` returns aware UTC times in whole milliseconds.
 
-    def __init__(self, store: JobStore, clock: Callable[[], datetime], *, private: Networks = NONE) -> None:
-        self._store, self._clock, self._private = store, clock, private
+    `engines` and `private` are as for single submissions.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        clock: Callable[[], datetime],
+        *,
+        engines: Sequence[str] = DEFAULT,
+        private: Networks = NONE,
+    ) -> None:
+        self._store, self._clock, self._engines, self._private = store, clock, engines, private
 
     def mount(self, app: flask.Flask) -> None:
         """Put the route into `app`."""
@@ -52,7 +63,7 @@ class BatchRoutes:
         if not isinstance(item, dict):
             return invalid("", "has to be an object")
         try:
-            submission = Submission.parse(item, private=self._private, most_errors=MOST_ERRORS)
+            submission = Submission.parse(item, private=self._private, engines=self._engines, most_errors=MOST_ERRORS)
         except InvalidFieldsError as error:
             return error
         now = self._clock()

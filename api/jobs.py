@@ -1,6 +1,6 @@
 """The routes under /jobs: parse, ask the store, answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +12,7 @@ from typing import Final
 import flask
 
 from contract.addresses import NONE, Networks
+from contract.engines import DEFAULT
 from contract.errors import FieldProblem, InvalidFieldsError
 from contract.ids import is_job_id, uuid7
 from contract.job import Job
@@ -35,10 +36,10 @@ _FILTERS: Final = frozenset({"state", "target_language", "limit", "cursor"})
 
 
 class JobRoutes:
-    """The jobs of whoever is asking. `clock` returns aware UTC times in whole milliseconds; `hub` knows of news.
+    """The jobs of whoever is asking, each for one of `engines`.
 
-    `ping_s` gives the pace of pings for so many who are told by it; `private` are the networks that webhooks may go to
-    besides public addresses.
+    `clock` returns aware UTC times in whole milliseconds; `hub` knows of news. `ping_s` gives the pace of pings for so
+    many who are told by it; `private` are the networks that webhooks may go to besides public addresses.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class JobRoutes:
         hub: Hub,
         *,
         ping_s: Callable[[int], float] = ping_s,
+        engines: Sequence[str] = DEFAULT,
         private: Networks = NONE,
     ) -> None:
-        self._store, self._clock, self._hub, self._ping_s, self._private = store, clock, hub, ping_s, private
+        self._store, self._clock, self._hub, self._ping_s = store, clock, hub, ping_s
+        self._engines, self._private = engines, private
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -63,7 +66,7 @@ class JobRoutes:
     def submit(self) -> flask.Response:
         """Take a job: 202, or 200 if this very submission has made it before."""
         key = idempotency_key()
-        submission = Submission.parse(json_object(), private=self._private)
+        submission = Submission.parse(json_object(), private=self._private, engines=self._engines)
         now = self._clock()
         created = self._store.create(
             submission.job(submission.job_id or new_job_id(now), client_id(), now),

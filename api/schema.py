@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
@@ -21,12 +22,14 @@ from pydantic import (
     model_validator,
 )
 
+from contract import engines
 from contract.addresses import NONE, Networks, Target
 from contract.ids import JOB_ID
-from contract.job import Job, Priority
+from contract.job import STAGES, Job, Priority
+from contract.scenarios import find, of_url, resolve
 from contract.states import State
 
-from .problems import MAX_ERRORS, invalid_body
+from .problems import MAX_ERRORS, invalid, invalid_body
 
 MAX_METADATA_BYTES: Final = 2048
 _PAIR_BYTES: Final = len('"":0,')
@@ -37,6 +40,8 @@ SHORTEST_VIDEO_S: Final = 0.001
 # larger integers lose digits in readers whose numbers are doubles, Redis's Lua among them. Source: RFC 7493
 MAX_INTEGER: Final = 2**53 - 1
 
+ENGINES: Final = "engines"
+"""The engines of the service, in the context of a check."""
 PRIVATE: Final = "private"
 """Under this name the validation of a callback_url is told which networks it may lead to."""
 
@@ -115,15 +120,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     @classmethod
-    def parse(cls, body: dict[str, Any], *, private: Networks = NONE, most_errors: int = MAX_ERRORS) -> Self:
-        """Check a body. `private` are the networks that webhooks may go to besides public addresses.
-
-        Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most.
-        """
+    def parse(cls, body: dict[str, Any]) -> Self:
+        """Check a body. Raises InvalidFieldsError that names the wrong fields."""
         try:
-            return cls.model_validate(body, context={PRIVATE: private})
+            return cls.model_validate(body)
         except ValidationError as error:
-            raise invalid_body(error, most_errors) from None
+            raise invalid_body(error, MAX_ERRORS) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -136,13 +138,47 @@ class Strict(BaseModel):
         return known | {name: fields[name] for name in islice(unknown, MAX_ERRORS)}
 
 
-class Simulate(Strict):
-    """The course that the simulator shall give to this one job."""
+def _scenario(name: str) -> str:
+    return find(name).name
 
+
+def _stage(name: str) -> str:
+    if name not in STAGES:
+        raise ValueError(f"has to be a stage: {', '.join(STAGES)}")
+    return name
+
+
+class Simulate(Strict):
+    """The course that the simulator shall give to this one job; docs/how-to/simulator.md says what each field does."""
+
+    scenario: Annotated[str, AfterValidator(_scenario)] | None = None
     duration_s: float | None = Field(None, ge=0, le=DAY_S)
+    slow_factor: float | None = Field(None, ge=1, le=1000)
     outcome: Literal["completed", "error", "stall"] | None = None
+    stage: Annotated[str, AfterValidator(_stage)] | None = None
     fail_attempts: int | None = Field(None, ge=0, le=10)
     error_code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
+    progress: Literal["smooth", "jumps"] | None = None
+    output_late_s: float | None = Field(None, ge=0, le=3600)
+
+    @classmethod
+    def of_url(cls, video_url: str) -> Self | None:
+        """Return what a magic URL asks for, None if it is an ordinary one. Raises InvalidFieldsError."""
+        try:
+            asked = of_url(video_url)
+            return None if asked is None else cls.model_validate(asked)
+        except ValidationError as error:
+            wrong = (f"{each.pointer[1:]}: {each.message}" for each in invalid_body(error, MAX_ERRORS).errors)
+            raise invalid("/video_url", "; ".join(wrong)) from None
+        except ValueError as error:
+            raise invalid("/video_url", str(error)) from None
+
+
+def _engine(name: str, info: ValidationInfo) -> str:
+    known: Sequence[str] = (info.context or {}).get(ENGINES, engines.DEFAULT)
+    if name not in known:
+        raise ValueError(f"has to be an engine of this service: {', '.join(known)}")
+    return name
 
 
 class Submission(Strict):
@@ -158,7 +194,30 @@ class Submission(Strict):
     callback_url: CallbackUrl | None = None
     job_id: JobId | None = None
     max_attempts: int = Field(3, ge=1, le=10)
+    engine: Annotated[str, AfterValidator(_engine)] | None = None
     simulate: Simulate | None = None
+
+    @classmethod
+    def parse(
+        cls,
+        body: dict[str, Any],
+        *,
+        private: Networks = NONE,
+        engines: Sequence[str] = engines.DEFAULT,
+        most_errors: int = MAX_ERRORS,
+    ) -> Self:
+        """Check a body that may name one of `engines`.
+
+        `private` are the networks that webhooks may go to besides public addresses.
+
+        Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most.
+        """
+        try:
+            submission = cls.model_validate(body, context={PRIVATE: private, ENGINES: engines})
+        except ValidationError as error:
+            raise invalid_body(error, most_errors) from None
+        Simulate.of_url(submission.video_url)
+        return submission
 
     @property
     def fingerprint(self) -> str:
@@ -167,8 +226,14 @@ class Submission(Strict):
 
     @property
     def course(self) -> dict[str, Any] | None:
-        """What the simulator was told, if anything."""
-        return self.simulate.model_dump(exclude_none=True) if self.simulate else None
+        """What the simulator was told, by `simulate` or (which counts less) the URL, if anything."""
+        told = [each for each in (Simulate.of_url(self.video_url), self.simulate) if each]
+        if not told:
+            return None
+        wish: dict[str, Any] = {}
+        for each in told:
+            wish |= each.model_dump(exclude_none=True)
+        return resolve(wish)
 
     def job(self, job_id: str, client_id: str, at: datetime) -> Job:
         """Return the first document of the job that is asked for."""

@@ -7,7 +7,9 @@ from ipaddress import ip_address
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
+from contract import engines, law
 from contract.addresses import NONE, Networks, parse_networks
+from contract.law import Law
 from contract.settings import Environment, number, one_of
 from store.settings import StoreSettings, parse_redis_url, without_login
 
@@ -29,6 +31,8 @@ class ApiSettings:
     Without `auth` whoever reaches the service may do everything, so it listens on loopback alone, unless
     `is_behind_loopback`: something else sees to that. `admin_token` None: the service makes one.
     `webhook_private` are the networks that webhooks may go to besides public addresses.
+    `engines` are those that a submission may name; the first is for those that name none. If the simulator is one of
+    them, `sim_outages` lets the operator play outages, and `sim_latency` is how long every answer takes besides.
     """
 
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -39,6 +43,10 @@ class ApiSettings:
     is_behind_loopback: bool = False
     public_redis_url: str | None = None
     webhook_private: Networks = NONE
+    engines: tuple[str, ...] = engines.DEFAULT
+    sim_outages: bool = False
+    sim_latency: Law | None = None
+    sim_seed: str | None = None
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
@@ -59,6 +67,10 @@ class ApiSettings:
             processes=env.read("WEB_CONCURRENCY", 1, _processes),
             public_redis_url=env.read("DUBQ_PUBLIC_REDIS_URL", shown, _public_url, secret=True),
             webhook_private=env.read("DUBQ_WEBHOOK_PRIVATE", NONE, parse_networks),
+            engines=env.read("DUBQ_ENGINE", engines.DEFAULT, engines.parse),
+            sim_outages=env.read("DUBQ_SIM_OUTAGES", "off", one_of("on", "off")) == "on",
+            sim_latency=env.read("DUBQ_SIM_LATENCY", None, law.parse),
+            sim_seed=env.read("DUBQ_SIM_SEED", None, str),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )
@@ -66,6 +78,11 @@ class ApiSettings:
             env.refuse(f"DUBQ_BIND={settings.bind!r}: {NOT_ALONE}")
         env.check()
         return settings
+
+    @property
+    def simulates(self) -> bool:
+        """Whether the simulator is among the engines, so that there are simulated worlds."""
+        return engines.SIMULATOR in self.engines
 
     def may_listen_at(self, address: str) -> bool:
         """Whether the service may be reached by whoever can reach an address."""

@@ -8,7 +8,20 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Final
 
-NAMES: Final = ("knowing", "roads", "schedules", "fast_jobs", "http", "transitions", "path", "streams", "crowd")
+NAMES: Final = (
+    "knowing",
+    "roads",
+    "schedules",
+    "fast_jobs",
+    "http",
+    "transitions",
+    "path",
+    "streams",
+    "crowd",
+    "workers",
+    "queue",
+    "fairness",
+)
 
 
 def main(names: list[str]) -> int:

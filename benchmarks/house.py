@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import redis
@@ -53,10 +54,15 @@ def house(*, workers: int, processes: int = 1, tells: bool = True) -> Iterator[H
 
 
 @contextmanager
-def stock_workers(home: House, count: int, *options: str) -> Iterator[None]:
-    """Add RQ's own workers, started as the README says, with these options more; end them, and what they run."""
+def stock_workers(
+    home: House, count: int, *options: str, more: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[list[Child]]:
+    """Add RQ's own workers, started as the README says, with these options more; end them, and what they run.
+
+    `more` is for their environment.
+    """
     line = (sys.executable, "-m", "rq.cli", "worker", "-S", "json", *options)
-    env = {**_environment(), "DUBQ_REDIS_URL": home.redis_url, "RQ_REDIS_URL": home.redis_url}
+    env = {**_environment(), "DUBQ_REDIS_URL": home.redis_url, "RQ_REDIS_URL": home.redis_url, **more}
     before = count_workers(home.redis)
     with TemporaryDirectory(prefix="dubq-") as folder:
         log = Path(folder) / "log"
@@ -66,7 +72,7 @@ def stock_workers(home: House, count: int, *options: str) -> Iterator[None]:
                 part = Part(name=f"worker-{number}", argv=line, env=env, folder=HOUSE, log=log)
                 workers.append(Child(part, monotonic()))
             until(lambda: count_workers(home.redis), lambda found: found - before >= count, within_s=30)
-            yield
+            yield workers
         finally:
             _end(workers)
 

@@ -32,10 +32,10 @@ def demo(speech: Speech) -> None:
 
     Each job is there twice: one is waited for by being told over Redis, its twin by asking over HTTP.
     """
-    wish = Wish(env=_environment(os.environ), port=0, workers=2 * len(ACTS), drain_s=DRAIN_S)
+    wish = Wish(env=_environment(os.environ), port=0, workers=1, drain_s=DRAIN_S)
     began_s = time.monotonic()
     with speech.reporting(), Stops() as stops:
-        speech.note(f"starting Valkey, the API and {wish.workers} workers …")
+        speech.note("starting Valkey, the API and a worker …")
         with Service(wish, _say_nothing, stops) as service:
             url = service.ground.url
             speech.note(f"up at {url} after {time.monotonic() - began_s:.1f} s; submitting {len(ACTS)} jobs, twice")

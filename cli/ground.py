@@ -21,11 +21,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is to be run. `port` 0 is any free one; without `data` everything is forgotten at the end."""
+    """What is to be run. `port` 0 is any free one; without `data` everything is forgotten at the end.
+
+    `stock` workers are those of RQ itself, which do one job at a time.
+    """
 
     env: Mapping[str, str]
     port: int = 5000
-    workers: int = 4
+    workers: int = 1
+    stock: bool = False
     data: Path | None = None
     drain_s: float = 20.0
 

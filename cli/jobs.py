@@ -54,7 +54,7 @@ timeout_option = click.option(
 @click.option(
     "--priority",
     type=click.Choice([each.value for each in Priority]),
-    help="How urgent it is (recorded; does not change the order yet).",
+    help="How urgent it is: high goes before default, default before low, and none waits for ever.",
 )
 @click.option("--duration", "video_duration_s", type=Seconds(0.001), help="How long the video is.")
 @click.option(
@@ -62,6 +62,7 @@ timeout_option = click.option(
 )
 @click.option("--callback-url", metavar="URL", help="Where to send word of the end.")
 @click.option("--max-attempts", type=int, metavar="N", help="How often to try.")
+@click.option("--engine", metavar="NAME", help="Which of the service's engines shall do it.")
 @click.option(
     "--simulate", callback=json_object, metavar="JSON", help="""The course to simulate: '{"duration_s": 3}'."""
 )

@@ -41,6 +41,10 @@ COMMANDS: Final = {
     "redeliver": ("cli.deliveries", "Send a webhook again."),
     "webhook-secret": ("cli.secrets", "Show what webhooks are signed with, or change it."),
     "listen": ("cli.listen", "Receive webhooks, and print them."),
+    "clock": ("cli.simulated", "Show or move the clock of your simulated jobs."),
+    "play": ("cli.play", "Play a recorded day, in a minute."),
+    "outage": ("cli.simulated", "Have the service play an outage."),
+    "engines": ("cli.simulated", "List the engines that can do the work."),
 }
 
 

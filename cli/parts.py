@@ -11,7 +11,7 @@ from contract.errors import SettingsError
 from worker.settings import WorkerSettings
 
 from . import embedded
-from .ground import Ground
+from .ground import Ground, Wish
 from .processes import Part
 
 VALKEY: Final = "valkey"
@@ -21,6 +21,7 @@ WORKER: Final = "worker-"
 HOUSE: Final = Path(__file__).resolve().parents[1]
 """The folder of our packages, where the parts run: they shall not import what lies where the user is."""
 
+CONCURRENT: Final = "worker.concurrent.ConcurrentWorker"
 RQ_LINE: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -62,18 +63,23 @@ def api(ground: Ground, env: Mapping[str, str]) -> Part:
     return Part(name=API, argv=argv, env=env, folder=HOUSE, log=ground.logs / "api.log", keeps=(fd,))
 
 
-def workers(ground: Ground, env: Mapping[str, str], count: int) -> list[Part]:
-    """Return the workers: RQ's own, one job at a time each."""
+def workers(ground: Ground, wish: Wish) -> list[Part]:
+    """Return the workers: each has many jobs under way at once, or one if RQ's own are wished for."""
     argv = (
-        *(sys.executable, "-m", "rq.cli", "worker", "-S", "json", "-c", "worker.rq_config", "--log-format", RQ_LINE),
+        *(sys.executable, "-m", *(() if wish.stock else ("gevent.monkey", "--module")), "rq.cli", "worker"),
+        *("-S", "json", "-c", "worker.rq_config", *(() if wish.stock else ("-w", CONCURRENT)), "--log-format", RQ_LINE),
         # a worker that is killed is counted as one for half a minute, not for the seven minutes that RQ is used to
         *("--worker-ttl", "30", "--job-monitoring-interval", "15"),
     )
     # RQ reads the URL from its environment, where no password is shown to everyone who lists processes
-    env = {**_environment(ground, env), "RQ_REDIS_URL": ground.redis_url}
+    env = {
+        **_environment(ground, wish.env),
+        "RQ_REDIS_URL": ground.redis_url,
+        "DUBQ_DRAIN_S": f"{wish.drain_s:g}",
+    }
     return [
         Part(name=name, argv=argv, env=env, folder=HOUSE, log=ground.logs / f"{name}.log")
-        for name in (f"{WORKER}{number}" for number in range(1, count + 1))
+        for name in (f"{WORKER}{number}" for number in range(1, wish.workers + 1))
     ]
 
 

@@ -2,12 +2,16 @@
 
 import http.client
 import json
+import socket
 from typing import Any, Final
+
+from rq.worker_registration import get_keys
 
 from store import keys
 from store.clients import Clients
 from store.settings import connect
 
+HOST: Final = socket.gethostname().encode()
 PATIENCE_S: Final = 2.0
 OLDEST_REDIS: Final = 7
 
@@ -48,6 +52,15 @@ def workers(port: int) -> int:
     """Return how many workers the API knows of; -1 if it does not answer."""
     found = health(port)
     return -1 if found is None else int(found.get("workers") or 0)
+
+
+def busy(url: str) -> set[int]:
+    """Return the pids of the workers on this machine that have jobs under way, as RQ knows them. Raises RedisError."""
+    with connect(url, max_connections=1, timeout_s=PATIENCE_S) as connection:
+        pipe = connection.pipeline(transaction=False)
+        for key in get_keys(connection=connection):
+            pipe.hmget(key, "hostname", "state", "pid")
+        return {int(pid) for host, *state, pid in pipe.execute() if (host, *state) == (HOST, b"busy")}
 
 
 def depths(url: str) -> dict[str, int]:

@@ -30,6 +30,8 @@ SILENCE_S: Final = 2.0
 """After so long a person is told what is being waited for."""
 END_S: Final = 10.0
 """What a part other than a worker may take to end."""
+HAND_BACK_S: Final = 5.0
+"""What a worker may take to hand back the jobs that have not ended in time."""
 ORPHAN: Final = "orphan-"
 """The name of a session whose worker was killed while its job goes on, before the worker's pid."""
 
@@ -96,7 +98,7 @@ class Service:
         self._await_redis()
         self._make_admin()
         count = self._wish.workers
-        for part in (parts.api(self.ground, self._wish.env), *parts.workers(self.ground, self._wish.env, count)):
+        for part in (parts.api(self.ground, self._wish.env), *parts.workers(self.ground, self._wish)):
             self._launch(part)
         self._await("the service", lambda: readiness.workers(self.ground.port) >= count)
 
@@ -186,15 +188,13 @@ class Service:
         """End the parts: workers finish their jobs within `drain_s`, then the API goes, Valkey last."""
         asked = self._asked()
         workers = [name for name in self._children if name.startswith(parts.WORKER)]
-        sessions = [self._children[name].mark for name in workers] + self._orphans
-        busy = sum(len(members(mark)) for mark in sessions) - len(workers)
-        if drain_s and busy > 0:
+        if drain_s and (busy := self._running()):
             self._say(f"finishing {counted(busy, 'job')} for up to {drain_s:g} s; Ctrl-C again ends at once")
 
         def in_time() -> bool:
             return self._asked() == asked
 
-        self._end_parts(workers, self._orphans, drain_s, in_time)
+        self._end_parts(workers, self._orphans, drain_s and drain_s + HAND_BACK_S, in_time, hurry_s=HAND_BACK_S)
         if hasattr(self, "ground"):
             self.ground.listener.close()  # else callers would be let in, and answered by nobody
         self._end_parts([parts.API], [], min(drain_s, END_S), in_time)
@@ -202,18 +202,35 @@ class Service:
         self._show_logs()
         self._stack.close()
 
+    def _running(self) -> int:
+        """Return how many jobs run; 0 if nobody can say."""
+        try:
+            return readiness.depths(self.ground.redis_url)["running"]
+        except redis.RedisError:
+            return 0
+
     def _end_parts(
-        self, names: Iterable[str], orphans: Iterable[Mark], patience_s: float, in_time: Callable[[], bool]
+        self,
+        names: Iterable[str],
+        orphans: Iterable[Mark],
+        patience_s: float,
+        in_time: Callable[[], bool],
+        *,
+        hurry_s: float = 0.0,
     ) -> None:
-        """Ask parts to end; when the patience is over, or somebody is in a hurry, do not ask any more."""
+        """Ask parts to end, and once more if somebody is in a hurry; when the patience is over, do not ask any more."""
         children = [self._children[name] for name in names if name in self._children]
         sessions = [child.mark for child in children] + list(orphans)
         if patience_s:
             for child in children:
                 child.send(signal.SIGTERM)
-        until_s = time.monotonic() + patience_s
+        until_s, hurries = time.monotonic() + patience_s, False
         while any(map(members, sessions)):
-            if time.monotonic() >= until_s or not in_time():
+            if not (in_time() or hurries):
+                hurries, until_s = True, min(until_s, time.monotonic() + hurry_s)
+                for child in children:
+                    child.send(signal.SIGTERM)
+            if time.monotonic() >= until_s:
                 for session in sessions:
                     send(members(session), signal.SIGKILL)
             self._show_logs()

@@ -34,23 +34,22 @@ port_option = click.option("--port", type=PORT, default=5000, show_default=True,
     show_default=True,
     help="Where the API shall be; 0: anywhere.",
 )
-@click.option(
-    "--workers", type=click.IntRange(0, 256), default=4, show_default=True, help="Jobs done at the same time."
-)
+@click.option("--workers", type=click.IntRange(0, 256), default=1, show_default=True, help="Worker processes.")
+@click.option("--stock", is_flag=True, help="RQ's own workers: one job at a time each, in a process of its own.")
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the jobs in this folder over a restart."
 )
 @click.option("--drain", "drain_s", type=Seconds(0, 86_400), default=20.0, show_default=True,
               help="Seconds that running jobs are given to end when the service stops.")  # fmt: skip
 @json_option
-def up(port: int, workers: int, data: Path | None, drain_s: float, speech: Speech) -> None:
+def up(*, port: int, workers: int, stock: bool, data: Path | None, drain_s: float, speech: Speech) -> None:
     """Run the whole service in the foreground: an embedded Valkey, the API and workers.
 
-    Ctrl-C ends it: running jobs are finished first, a second Ctrl-C ends them at once. Each worker is RQ's own and
-    does one job at a time in a process of about 40 MB, so four are what any machine can spare.
+    Ctrl-C ends it: running jobs are finished first, or go back into the queue when the time for that is over; a second
+    Ctrl-C sends them there at once. A worker has up to DUBQ_SLOTS jobs under way at the same time.
     DUBQ_REDIS_URL names a Redis to be used instead of the embedded one; DUBQ_SIM_… and DUBQ_LOG_… are passed on.
     """
-    wish = Wish(env=os.environ, port=port, workers=workers, data=data, drain_s=drain_s)
+    wish = Wish(env=os.environ, port=port, workers=workers, stock=stock, data=data, drain_s=drain_s)
     with speech.reporting(), Stops() as stops:
         with Service(wish, speech.note, stops) as service:
             speech.result(_coordinates(service), _greeting(service, wish))
@@ -114,7 +113,10 @@ def stop(port: int, timeout_s: float | None, speech: Speech) -> None:
 
 def _time_left(notice: Notice) -> str:
     """Say what time the running jobs have to end, if there are any."""
-    running = [_state(name, mark) for name, mark in notice.parts.items()].count("busy")
+    try:
+        running = readiness.depths(notice.redis_url)["running"]
+    except redis.RedisError:
+        return ""
     return f": {counted(running, 'running job')} {'has' if running == 1 else 'have'} {notice.drain_s:g} s" * (
         running > 0
     )
@@ -159,9 +161,9 @@ def _report(notice: Notice) -> dict[str, Any]:
     supervisor = notice.supervisor.process()
     health = readiness.health(notice.port) if supervisor else None
     try:
-        jobs = readiness.depths(notice.redis_url)
+        jobs, busy = readiness.depths(notice.redis_url), readiness.busy(notice.redis_url)
     except redis.RedisError:
-        jobs = None
+        jobs, busy = None, set()
     return {
         "ready": bool(health and health.get("status") == "ok"),
         "url": notice.url,
@@ -172,17 +174,20 @@ def _report(notice: Notice) -> dict[str, Any]:
         "jobs": jobs,
         "processes": [
             {"name": "supervisor", "pid": notice.supervisor.pid, "state": "up" if supervisor else "down"},
-            *({"name": name, "pid": mark.pid, "state": _state(name, mark)} for name, mark in notice.parts.items()),
+            *(
+                {"name": name, "pid": mark.pid, "state": _state(name, mark, busy)}
+                for name, mark in notice.parts.items()
+            ),
         ],
     }
 
 
-def _state(name: str, leader: Mark) -> str:
-    """Return up, busy (a worker with a job) or down; a worker that is down may be busy still, for its job goes on."""
+def _state(name: str, leader: Mark, busy: set[int]) -> str:
+    """Return up, busy (a worker with jobs) or down; a stock one that is down may be busy still, for its job goes on."""
     alive = members(leader)
     if not name.startswith((parts.WORKER, ORPHAN)):
         return "up" if alive else "down"
-    has_job = any(each.pid != leader.pid for each in alive)
+    has_job = any(each.pid != leader.pid or each.pid in busy for each in alive)
     return "busy" if has_job else "up" if alive else "down"
 
 

@@ -42,6 +42,7 @@ from .metrics import Metrics
 from .once import subscribe
 from .patience import NoPushError
 from .roads import ClientClosedError
+from .simulated import PlayedOutage, SimulatedClock, Simulator
 from .summary import JobMetrics, Summary
 from .sync import TranslationClient
 
@@ -88,6 +89,7 @@ __all__ = [  # for a star import, which imports no package that not everybody ha
     "NoPushError",
     "NotAllSubmittedError",
     "Output",
+    "PlayedOutage",
     "Priority",
     "RateLimitedError",
     "RequestError",
@@ -95,6 +97,8 @@ __all__ = [  # for a star import, which imports no package that not everybody ha
     "ResumeTokenError",
     "Road",
     "ServiceUnavailableError",
+    "SimulatedClock",
+    "Simulator",
     "State",
     "Summary",
     "TranslationClient",

@@ -17,6 +17,7 @@ from .aio_dispatch import AsyncDispatch
 from .aio_driver import AsyncMeans, AsyncWay, finish, pause
 from .aio_events import AsyncEvents
 from .aio_listener import AsyncListener
+from .aio_simulated import AsyncSimulator
 from .aio_transport import AsyncTransport
 from .aio_waits import AsyncWaits
 from .desk import SUBMIT_TIMEOUT_S, Desk, now_utc, token_or_default, url_or_default
@@ -55,6 +56,7 @@ class AsyncTranslationClient(AsyncWaits):
         now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.metrics = Metrics()
+        self.simulator = AsyncSimulator(self._call)
         self._desk = Desk(
             request_timeout_s=request_timeout,
             roads=tuple(Road(each) for each in roads),
@@ -106,6 +108,7 @@ class AsyncTranslationClient(AsyncWaits):
         metadata: Mapping[str, Any] | None = None,
         callback_url: str | None = None,
         max_attempts: int | None = None,
+        engine: str | None = None,
         simulate: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         timeout: float = SUBMIT_TIMEOUT_S,
@@ -126,6 +129,7 @@ class AsyncTranslationClient(AsyncWaits):
             "metadata": metadata,
             "callback_url": callback_url,
             "max_attempts": max_attempts,
+            "engine": engine,
             "simulate": simulate,
             "idempotency_key": idempotency_key,
         }

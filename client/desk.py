@@ -36,6 +36,7 @@ SUBMISSION: Final = frozenset(
         "metadata",
         "callback_url",
         "max_attempts",
+        "engine",
         "simulate",
         "idempotency_key",
     }

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     CONNECT = "connect"
     LONG_POLL = "long_poll"
     EVENTS = "events"
+    SIMULATOR = "simulator"
 
     @property
     def is_held(self) -> bool:

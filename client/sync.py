@@ -23,6 +23,7 @@ from .listener import Listener
 from .metrics import Metrics
 from .patience import REQUEST_TIMEOUT_S
 from .roads import ClientClosedError
+from .simulated import Simulator
 from .steps import Send
 from .transport import Transport
 from .waits import Waits
@@ -64,6 +65,7 @@ class TranslationClient(Waits):
         now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.metrics = Metrics()
+        self.simulator = Simulator(self._call)
         self._desk = Desk(
             request_timeout_s=request_timeout,
             roads=tuple(Road(each) for each in roads),
@@ -115,6 +117,7 @@ class TranslationClient(Waits):
         metadata: Mapping[str, Any] | None = None,
         callback_url: str | None = None,
         max_attempts: int | None = None,
+        engine: str | None = None,
         simulate: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         timeout: float = SUBMIT_TIMEOUT_S,
@@ -135,6 +138,7 @@ class TranslationClient(Waits):
             "metadata": metadata,
             "callback_url": callback_url,
             "max_attempts": max_attempts,
+            "engine": engine,
             "simulate": simulate,
             "idempotency_key": idempotency_key,
         }

@@ -72,6 +72,7 @@ class Job:
     priority: Priority | ForeignWord = Priority.DEFAULT
     metadata: Mapping[str, Any] = field(default_factory=dict)
     callback_url: str | None = None
+    engine: str | None = None
     output: Output | None = None
     error: Failure | None = None
     created_at: datetime

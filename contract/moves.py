@@ -49,6 +49,13 @@ def retry(job: Job, at: datetime) -> Job:
     return _move(job, State.QUEUED, at, attempt=job.attempt + 1, **_FRESH)
 
 
+def hand_back(job: Job, at: datetime) -> Job:
+    """Put a running job back because its worker has to go: the attempt is not used up."""
+    if job.state is not State.RUNNING:
+        raise IllegalTransitionError(job, State.QUEUED)
+    return _move(job, State.QUEUED, at, **_FRESH)
+
+
 def fail_attempt(job: Job, at: datetime, failure: Failure) -> Job:
     """End a running attempt: try again if the failure is a passing one and attempts are left, else `error`."""
     if failure.retryable and job.attempt < job.max_attempts:

@@ -56,6 +56,17 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a parser of a whole number from `low` to `high`, both included."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"has to be a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """Return a parser that takes one of `words`, in any case."""
 

@@ -79,7 +79,7 @@ NEXT: Final[Mapping[State, AbstractSet[State]]] = MappingProxyType(
         State.RUNNING: frozenset(
             {
                 State.RUNNING,  # progress
-                State.QUEUED,  # retry, or its worker was lost
+                State.QUEUED,  # retry, or its worker was lost or has to go
                 State.COMPLETED,
                 State.ERROR,
                 State.CANCELLED,

@@ -16,7 +16,7 @@ from redis.client import Pipeline
 
 from contract.errors import ClientExistsError, ClientNotFoundError
 
-from . import keys
+from . import clocks, keys
 from .credentials import ENTROPY_BYTES, Client, Held, new_token, sha256
 from .records import now_utc, to_ms
 from .redis_users import RedisUsers
@@ -211,6 +211,7 @@ def _forget_past(pipe: Pipeline, client_id: str) -> None:
     """Add to `pipe` what drops the traces that a client leaves besides its jobs."""
     traces = (keys.feed, keys.single, keys.ordinal, keys.webhook_secrets)
     pipe.delete(*(key(client_id) for key in traces))
+    clocks.forget(pipe, client_id)  # its jobs go on to their end, also those that stand still by it
 
 
 def _parse(held: object, client_id: str) -> Client:

@@ -1,7 +1,7 @@
 """When a job will end: pure, from what past jobs took and where this one stands."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -15,11 +15,11 @@ _NINE_TENTHS: Final = 1.2816  # standard deviations above the mean, in a normal 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How many jobs wait and run, and how many workers there are (stock ones: each runs one job)."""
+    """How many jobs wait and run, and how many the workers can have under way at once."""
 
     queued: int = 0
     running: int = 0
-    workers: int = 0
+    slots: int = 0
 
 
 def forecast(past: Past, job: Job, now: datetime, traffic: Traffic) -> Eta | None:
@@ -37,6 +37,23 @@ def forecast(past: Past, job: Job, now: datetime, traffic: Traffic) -> Eta | Non
     if not all(map(math.isfinite, left)):
         return None
     return Eta(p10_s=round(left.p10, 3), p50_s=round(left.p50, 3), p90_s=round(left.p90, 3))
+
+
+def places(past: Past, job: Job, now: datetime, traffic: Traffic) -> list[tuple[int, Eta]]:
+    """Return the etas that a job would have at a few places in the queue: others' lie on the lines between them.
+
+    The places are those where the wait begins, and from there twice as far each time, past the end of the queue; none
+    if they have no etas.
+    """
+    free = max(0, _slots(traffic) - traffic.running)
+    reach = max(64, traffic.queued).bit_length() + 1  # more may have come since they were counted
+    known = sorted({0, max(0, free - 1), free, *(free + 2**step for step in range(reach))})
+    etas = [(place, eta) for place in known if (eta := forecast(past, replace(job, position=place), now, traffic))]
+    return etas if len(etas) == len(known) else []
+
+
+def _slots(traffic: Traffic) -> int:
+    return max(1, traffic.slots, traffic.running)
 
 
 def _running(past: Past, job: Job, now: datetime) -> Quantiles:
@@ -68,12 +85,12 @@ def _queued(past: Past, job: Job, position: int, traffic: Traffic) -> Quantiles:
     The two are added as if they were normal laws with two different halves.
     """
     run = _whole(past, job, 0.0)
-    workers = max(1, traffic.workers, traffic.running)
-    ends = position + 1 - max(0, workers - traffic.running)
+    slots = _slots(traffic)
+    ends = position + 1 - max(0, slots - traffic.running)
     if ends <= 0:
         return run  # a worker is free for it
-    wait_s = (ends - 0.5) * past.runs.mean / workers
-    doubt_s = _NINE_TENTHS * math.sqrt(ends) * past.runs.deviation / workers
+    wait_s = (ends - 0.5) * past.runs.mean / slots
+    doubt_s = _NINE_TENTHS * math.sqrt(ends) * past.runs.deviation / slots
     p50 = wait_s + run.p50
     p10 = max(run.p10, p50 - math.hypot(doubt_s, run.p50 - run.p10))
     return Quantiles(p10, p50, p50 + math.hypot(doubt_s, run.p90 - run.p50))

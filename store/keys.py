@@ -10,7 +10,11 @@ Ref = NewType("Ref", str)
 """What names one job among those of all clients: in its record's key, in the indexes, and in RQ, as its job's id."""
 
 QUEUED: Final = "dubq:queued"
-"""Sorted set: Ref by the time (ms) it was queued; a rank is a position."""
+"""Sorted set: Ref by its tag, which says whose turn it is; a rank is a position."""
+TURNS: Final = "dubq:turns"
+"""Hash: the tag `served` last, how many `arrivals` there were, how many of the queue are `admitted` to RQ's list."""
+LIMITS: Final = "dubq:limits"
+"""Hash: how many jobs a client may have running, for each that has a limit of its own."""
 RUNNING: Final = "dubq:running"
 """Sorted set: Ref by the time (ms) its worker's lease ends."""
 DUE: Final = "dubq:due"
@@ -18,7 +22,7 @@ DUE: Final = "dubq:due"
 FINISHED: Final = "dubq:finished"
 """Sorted set: Ref by the time (ms) it may be forgotten."""
 STRAYS: Final = "dubq:strays"
-"""Sorted set: Ref of a queued job that was seen in no queue, by the time (ms) it was first missed."""
+"""Sorted set: Ref of a job that was popped and not started, by the time (ms) it was first missed."""
 OUTBOX: Final = "dubq:outbox"
 """Sorted set: delivery_id of a webhook that is owed, by the time (ms) the sweep looks after it."""
 SETTLED: Final = "dubq:settled"
@@ -28,7 +32,7 @@ OVERDUE: Final = "dubq:overdue"
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
-"""Hash: how sweeps have come, as `vigil` has it, and where the walk through the queued jobs goes on (`looked`)."""
+"""Hash: how sweeps have come, as `vigil` has it."""
 CLIENTS: Final = "dubq:clients"
 """Sorted set: client_id by the time (ms) it was made."""
 DELETED: Final = "dubq:clients:deleted"
@@ -37,6 +41,10 @@ RETIRING: Final = "dubq:clients:retiring"
 """Sorted set: client_id by the time (ms) that the next of its tokens ends."""
 ADMIN: Final = "dubq:admin"
 """String: the SHA-256 of the admin's token, where the service has made one."""
+CLOCKS: Final = "dubq:clocks"
+"""Channel: the client_id whose simulated clock was moved."""
+OUTAGE: Final = "dubq:outage"
+"""String, as long as it lasts: the outage that the API plays, as JSON."""
 _FOREIGN: Final = "__"
 EVERY_CHANNEL: Final = "dubq:events:*"
 """Pattern of all channels. Every publisher pays for each pattern: one for a whole process, none for a client."""
@@ -82,6 +90,16 @@ def webhook_secrets(client_id: str) -> str:
     return f"dubq:webhook-secrets:{client_id}"
 
 
+def aside(client_id: str) -> str:
+    """Sorted set: Ref of those of a client's jobs that its limit keeps out of the queue, by their tags."""
+    return f"dubq:aside:{client_id}"
+
+
+def flow(client_id: str, priority: str) -> str:
+    """Sorted set: Ref of a client's queued jobs of one priority, by their tags."""
+    return f"dubq:flow:{client_id}:{priority}"
+
+
 def feed(client_id: str) -> str:
     """Stream: every change of a client's jobs, oldest first, capped."""
     return f"dubq:feed:{client_id}"
@@ -118,6 +136,11 @@ def token(sha256: str) -> str:
 def presence(holder: str) -> str:
     """Channel that a process listens on for as long as it lives; nothing is said there."""
     return f"dubq:presence:{holder}"
+
+
+def clock(client_id: str) -> str:
+    """String, 30 days: the turns of a client's simulated clock, as JSON."""
+    return f"dubq:clock:{client_id}"
 
 
 def ordinal(client_id: str) -> str:

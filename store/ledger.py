@@ -11,9 +11,7 @@ from typing import Any, Final
 
 import redis
 from redis.client import Pipeline
-from rq import Queue
 from rq.job import Job as RqJob
-from rq.serializers import JSONSerializer
 
 from contract.errors import StaleWriteError
 from contract.job import Job
@@ -25,13 +23,13 @@ from .outbox import Outbox
 from .outlook import Outlook
 from .records import Record, document, eta_json, now_utc, to_ms
 from .settings import StoreSettings
-from .workers import QUEUE
+from .turns import TURNS, Step, Turns
 
 TASK: Final = "worker.tasks.translate"
 RQ_TTL_S: Final = 300
 """How long RQ keeps its own notes on a delivery that has ended: for `rq info` and dashboards alone."""
 
-ADVANCE: Final = (Path(__file__).parent / "advance.lua").read_text("utf-8")
+ADVANCE: Final = TURNS + (Path(__file__).parent / "advance.lua").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of the script, which makes `job` what stands; its position is a guess, and so its eta."""
+    """One call of the script, which makes `job` what stands, and gives it its position if it is queued."""
 
     job: Job
     keys: list[str]
@@ -62,10 +60,8 @@ class Ledger:
         self.redis, self.settings, self.clock = connection, settings, clock
         self.outlook = Outlook(connection, clock)
         self.outbox = Outbox(connection, settings, clock)
+        self.turns = Turns(connection, settings)
         self._advance = connection.register_script(ADVANCE)
-        self.queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-        # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
-        self.queue.redis_server_version = (7, 0, 0)
 
     def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> Job:
         """Write a new job, put it into the queue and return it. Raises StaleWriteError if its job_id is taken."""
@@ -86,20 +82,20 @@ class Ledger:
         job: Job,
         *,
         pause_s: float = 0,
-        at_front: bool = False,
         sample: Sample | None = None,
         notes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Record:
         """Write `job`, the next of `old`, and return it as a record.
 
-        A job that is queued again waits for `pause_s` first; `at_front`, it is the next to be taken. What there is to
-        learn from an end is in `sample`; `notes` are fields of the record that change with the job.
+        A job that is queued again waits for `pause_s` first, and then has the place that it had; only a reset one takes
+        a new one. What there is to learn from an end is in `sample`; `notes` are fields of the record that change with
+        the job.
 
         Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
         """
         pipe = self.commands()
         becomes = old.version_of(job)
-        run, round_ = old.run, old.round
+        run, round_, step = old.run, old.round, Step.STAY
         if job.state is not old.job.state:
             self._leave(pipe, old.job)
             if job.state is State.RUNNING:
@@ -108,35 +104,33 @@ class Ledger:
             if old.job.done:
                 round_ += 1
                 pipe.hset(keys.record(old.ref), mapping={"round": round_, "losses": 0})
-                pipe.lrem(self.queue.key, 0, old.ref)  # a delivery that nobody took: it was cancelled before
-            self._enter(pipe, job, pause_s=pause_s, at_front=at_front)
+                pipe.hdel(keys.record(old.ref), "tag")
+            step = self._enter(pipe, job, pause_s=pause_s)
             if job.done:
                 self.outbox.add(pipe, job)
-            if job.state is State.QUEUED and pause_s <= 0:
-                job = replace(job, position=0 if at_front else self.outlook.place())
         for name, value in notes.items():
             pipe.hset(keys.record(old.ref), name, value)
         if sample:
             self.outlook.learn(pipe, sample, old.simulate)
-        written = self._commit(self._write(pipe, job, was=old.version, becomes=becomes, simulate=old.simulate))
+        written = self._commit(self._write(pipe, job, step, was=old.version, becomes=becomes, simulate=old.simulate))
         return replace(old, job=written, version=becomes, run=run, round=round_, **notes)
 
     def ask_to_cancel(self, old: Record) -> None:
         """Note that the owner wants the running job to end. Raises StaleWriteError."""
         self.annotate(old, self.commands(), becomes=old.version_cancelling)
 
-    def annotate(self, old: Record, pipe: Pipeline, *, becomes: str | None = None) -> None:
-        """Run commands that are right as long as `old` stands, without changing the document.
+    def annotate(self, old: Record, pipe: Pipeline, step: Step = Step.STAY, *, becomes: str | None = None) -> None:
+        """Run commands, and take a step, that are right as long as `old` stands, without changing the document.
 
         Raises StaleWriteError, having run none of them, if it does not stand any more.
         """
-        self._commit(self._write(pipe, old.job, was=old.version, becomes=becomes or old.version, told=False))
+        self._commit(self._write(pipe, old.job, step, was=old.version, becomes=becomes or old.version, told=False))
 
-    def enqueue(self, pipe: Pipeline, job: Job, *, at_front: bool = False) -> None:
-        """Add RQ's own commands for queueing `job` to `pipe`."""
+    def enqueue(self, pipe: Pipeline, job: Job) -> None:
+        """Add RQ's own commands for queueing `job` to `pipe`, all but the push: its turn may be far away."""
         ref = keys.ref_of(job)
         pipe.delete(RqJob.key_for(ref))  # notes on an earlier delivery, which would expire in the queue
-        delivery = self.queue.create_job(
+        delivery = self.turns.queue.create_job(
             TASK,
             args=(ref,),
             job_id=ref,
@@ -145,7 +139,7 @@ class Ledger:
             result_ttl=RQ_TTL_S,
             failure_ttl=RQ_TTL_S,
         )
-        self.queue.enqueue_job(delivery, pipeline=pipe, at_front=at_front)
+        self.turns.queue.enqueue_job(delivery, pipeline=pipe)
 
     def commands(self) -> Pipeline:
         """Return an empty pipeline that only collects commands, to be written with a change."""
@@ -161,29 +155,30 @@ class Ledger:
         """Take `job` out of the indexes of the state that it is in."""
         pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
         if job.state is State.QUEUED:
-            for index in (keys.QUEUED, keys.DUE, keys.STRAYS, keys.OVERDUE):
+            for index in (keys.DUE, keys.STRAYS, keys.OVERDUE):
                 pipe.zrem(index, keys.ref_of(job))
         elif job.state is State.RUNNING:
             pipe.zrem(keys.RUNNING, keys.ref_of(job))
         else:
             pipe.zrem(keys.FINISHED, keys.ref_of(job))
 
-    def _enter(self, pipe: Pipeline, job: Job, *, pause_s: float = 0, at_front: bool = False) -> None:
-        """Put `job` into the indexes of the state that it is in, and into RQ's queue where it is due."""
+    def _enter(self, pipe: Pipeline, job: Job, *, pause_s: float = 0) -> Step:
+        """Put `job` into the indexes of the state that it is in, and return its step in the queue."""
         pipe.zadd(keys.listing(job.client_id, job.state), {job.job_id: to_ms(job.created_at)})
         at_ms = to_ms(job.updated_at)
         if job.state is State.QUEUED and self.settings.queue_limit_s < math.inf:
             pipe.zadd(keys.OVERDUE, {keys.ref_of(job): at_ms + int((pause_s + self.settings.queue_limit_s) * 1000)})
         if job.state is State.RUNNING:
             pipe.zadd(keys.RUNNING, {keys.ref_of(job): self.lease_end_ms()})
-        elif job.state is not State.QUEUED:
+            return Step.START
+        if job.state is not State.QUEUED:
             pipe.zadd(keys.FINISHED, {keys.ref_of(job): at_ms + int(self.settings.job_ttl_s * 1000)})
         elif pause_s > 0:
             pipe.zadd(keys.DUE, {keys.ref_of(job): at_ms + int(pause_s * 1000)})
         else:
-            # who is put in front of all others is older than they are: its rank says so
-            pipe.zadd(keys.QUEUED, {keys.ref_of(job): to_ms(job.created_at) if at_front else at_ms})
-            self.enqueue(pipe, job, at_front=at_front)
+            self.enqueue(pipe, job)
+            return Step.ENTER
+        return Step.LEAVE
 
     def _creation(self, new: New) -> Write:
         job, pipe = new.job, self.commands()
@@ -192,16 +187,15 @@ class Ledger:
         if new.simulate is not None:
             pipe.hset(record, "simulate", json.dumps(new.simulate))
         pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
-        self._enter(pipe, job)
-        job = replace(job, position=self.outlook.place())
-        self.outlook.queued_at(job.position or 0)  # the next of many comes after it
+        step = self._enter(pipe, job)
         counter = keys.ordinal(job.client_id)
-        return self._write(pipe, job, was="", becomes=str(job.seq), counter=counter, simulate=new.simulate)
+        return self._write(pipe, job, step, was="", becomes=str(job.seq), counter=counter, simulate=new.simulate)
 
     def _write(
         self,
         pipe: Pipeline,
         job: Job,
+        step: Step,
         *,
         was: str,
         becomes: str,
@@ -211,6 +205,7 @@ class Ledger:
     ) -> Write:
         ref = keys.ref_of(job)
         eta = self.outlook.eta(job, simulate) if told else None
+        told_eta = self.outlook.places(job, simulate) if told and step is Step.ENTER else eta_json(eta)
         words: list[Any] = [
             was,
             becomes,
@@ -220,22 +215,20 @@ class Ledger:
             keys.feed(job.client_id),
             self.settings.feed_length,
             counter,
-            eta_json(eta),
+            told_eta,
+            *self.turns.words(job, step),
         ]
         for command, _ in pipe.command_stack:
             words += [len(command), *command]
-        return Write(replace(job, eta=eta), [keys.record(ref), keys.QUEUED], words, simulate)
+        return Write(replace(job, eta=eta), self.turns.keys(job), words, simulate)
 
     def _written(self, write: Write, position: int | None) -> Job | None:
         """Return the job that the script's answer speaks of; None: it was refused."""
         if position is None:
             return None
         if position < 0:
-            return replace(write.job, position=None)
+            return write.job
         placed = replace(write.job, position=position)
-        if position == write.job.position:
-            return placed
-        self.outlook.queued_at(position)
         return replace(placed, eta=self.outlook.eta(placed, write.simulate))
 
     def _commit(self, write: Write) -> Job:

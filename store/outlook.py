@@ -12,9 +12,9 @@ from contract.job import Eta, Job
 
 from . import keys
 from .durations import Past, Sample
-from .forecast import Traffic, forecast
+from .forecast import Traffic, forecast, places
 from .records import Record
-from .workers import count_workers
+from .workers import count_slots
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ class Outlook:
         self._rows: dict[bool, _Kept[list[bytes]]] = {}
         self._pasts: dict[bool, Past | None] = {}
         self._traffic = _Kept(Traffic())
+        self._places: dict[tuple[bool, float | None], str] = {}  # as long as nothing else is known
 
     def told(self, record: Record) -> Job:
         """Return the job with its eta."""
@@ -63,14 +64,19 @@ class Outlook:
         """Return what was read last of jobs of this kind; Redis is not asked."""
         return self._pasts.get(bool(simulate))
 
-    def place(self) -> int:
-        """Return the position that the next job to be queued will probably have."""
-        return self._read_traffic().queued
+    def places(self, job: Job, simulate: dict[str, Any] | None) -> str:
+        """Return what advance.lua tells the eta by of a job that enters the queue: a few places, and their etas.
 
-    def queued_at(self, position: int) -> None:
-        """Take note that a job was queued just now, with so many ahead of it."""
-        known = self._traffic.value
-        self._traffic.value = replace(known, queued=max(known.queued, position + 1))
+        Where the job will stand, only the script knows. Four numbers for each: the place, and the quantiles in seconds.
+        """
+        past = self._past(simulated=bool(simulate))
+        if past is None:
+            return ""
+        traffic, kind = self._read_traffic(), (bool(simulate), job.video_duration_s)
+        if kind not in self._places:
+            known = places(past, job, self._clock(), traffic)
+            self._places[kind] = " ".join(f"{at} {eta.p10_s} {eta.p50_s} {eta.p90_s}" for at, eta in known)
+        return self._places[kind]
 
     def learn(self, pipe: Pipeline, sample: Sample, simulate: dict[str, Any] | None) -> None:
         """Add to `pipe` what keeps the sample: of a job's end, to be written with it and only once."""
@@ -84,6 +90,7 @@ class Outlook:
         if self._is_due(kept):
             rows = cast("list[bytes]", self._redis.lrange(keys.durations(simulated=simulated), 0, -1))
             if rows != kept.value:
+                self._places.clear()
                 samples = [sample for row in rows if (sample := _readable(row))]
                 self._pasts[simulated] = Past(samples) if samples else None
             kept.value = rows
@@ -95,7 +102,8 @@ class Outlook:
                 pipe.zcard(keys.QUEUED)
                 pipe.zcard(keys.RUNNING)
                 queued, running = pipe.execute()
-            self._traffic.value = Traffic(queued, running, count_workers(self._redis))
+            self._traffic.value = Traffic(queued, running, count_slots(self._redis))
+            self._places.clear()
         return self._traffic.value
 
     def _is_due(self, kept: _Kept[Any]) -> bool:

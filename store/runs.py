@@ -1,10 +1,12 @@
 """What a worker does with one job: take it, report, end it, and hear whether it may go on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import redis
 
 from contract import moves
 from contract.errors import StaleWriteError
@@ -75,16 +77,25 @@ class Run:
         """End the job as its owner asked."""
         return self._end(moves.cancel)
 
+    def hand_back(self) -> Job:
+        """Put the job in front of the queue, the attempt unchanged: this worker has to go."""
+        return self._end(moves.hand_back)
+
     def beat(self) -> Beat:
         """Renew the lease, and stay present. May be called by another thread than the reports are."""
-        ref = self.record.ref
-        answer = self._beat(
-            keys=[keys.record(ref), keys.RUNNING],
-            args=[self.record.run, self._ledger.lease_end_ms(), ref],
-        )
+        answer = self.ask_beat()
         if self._presence:
             self._presence.keep()
         return Beat(answer.decode())
+
+    def ask_beat(self, client: redis.Redis | None = None) -> Any:
+        """Renew the lease by way of `client`, which may be a pipeline."""
+        ref = self.record.ref
+        return self._beat(
+            keys=[keys.record(ref), keys.RUNNING],
+            args=[self.record.run, self._ledger.lease_end_ms(), ref],
+            client=client,
+        )
 
     def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
         def unless_cancelled(job: Job, at: datetime) -> Job:
@@ -119,6 +130,14 @@ class Run:
             raise StaleWriteError(f"run {self.record.run} of job {meant.job_id} was given up", job_id=meant.job_id)
         self.record = current
         return False
+
+
+def beat_all(ledger: Ledger, runs: Sequence[Run]) -> list[Beat]:
+    """Renew many leases in one round trip, and return what each run hears."""
+    with ledger.redis.pipeline(transaction=False) as pipe:
+        for run in runs:
+            run.ask_beat(pipe)
+        return [Beat(answer.decode()) for answer in pipe.execute()]
 
 
 class RunStore:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 _SCHEMES: Final = ("redis", "rediss", "unix")
 _OF_LOGIN: Final = frozenset({"username", "password", "db"})
+MOST_DIGITS: Final = 9
 _DATABASE: Final = re.compile(r"/?[0-9]*")
 _limit = number(1, 7 * 86_400)
 
@@ -55,6 +56,9 @@ class StoreSettings:
     `lease_s`: a running job whose worker is silent for so long is given to another. `stray_after_s`: so long a job may
     be on its way from the queue to a worker that begins it. `stall_limit_s`: so long a run may show no progress; None
     says that only what is learned from past jobs counts.
+
+    `window`: jobs that RQ's list has at most. It has to last for what workers take before one of them starts its first,
+    which lets more in. `client_running`: jobs of one client that may run at a time, unless it has a limit of its own.
     """
 
     redis_url: str = DEFAULT_URL
@@ -66,10 +70,12 @@ class StoreSettings:
     lease_s: float = 8
     stray_after_s: float = 2
     feed_length: int = 10_000
+    window: int = 256
+    client_running: int | None = None
 
     @classmethod
     def from_env(cls, env: Environment) -> Self:
-        """Read DUBQ_REDIS_URL, DUBQ_JOB_TTL_S and the limits of time; what is wrong is left with `env`."""
+        """Read the settings of the store; what is wrong is left with `env`."""
         return cls(
             redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, parse_redis_url, secret=True),
             job_ttl_s=env.read("DUBQ_JOB_TTL_S", 86_400.0, number(1, 10 * 365 * 86_400)),
@@ -77,7 +83,14 @@ class StoreSettings:
             queue_limit_s=env.read("DUBQ_QUEUE_LIMIT_S", math.inf, _limit),
             stage_limit=env.read("DUBQ_STAGE_LIMIT_S", StageLimit(), StageLimit.parse),
             stall_limit_s=env.read("DUBQ_STALL_LIMIT_S", None, _limit),
+            client_running=env.read("DUBQ_CLIENT_RUNNING", None, _count),
         )
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= MOST_DIGITS and int(text)):
+        raise ValueError("has to be a whole number, 1 or more")
+    return int(text)
 
 
 def connect(url: str, *, max_connections: int = 64, timeout_s: float = 5) -> redis.Redis:

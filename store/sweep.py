@@ -26,6 +26,7 @@ from .keys import Ref
 from .ledger import Ledger
 from .presence import abandoned, keep_vigil
 from .records import Record, fetch, to_ms
+from .turns import Step
 from .vigil import SILENT_MS
 
 BATCH: Final = 200
@@ -105,12 +106,12 @@ class Sweep:
         return found
 
     def _take_back(self, record: Record) -> str:
-        """End the attempt of a lost worker; the job has waited once already, so it is next."""
+        """End the attempt of a lost worker."""
         now, losses = self._ledger.clock(), record.losses + 1
         failure = replace(LOST, stage=record.job.stage, retryable=losses < MOST_LOSSES)
         asked = record.cancel_requested
         job = moves.cancel(record.job, now) if asked else moves.fail_attempt(record.job, now, failure)
-        return f"now {self._ledger.move(record, job, at_front=True, notes={'losses': losses}).job.state}"
+        return f"now {self._ledger.move(record, job, notes={'losses': losses}).job.state}"
 
     def overdue(self, now: datetime) -> list[Found]:
         """End what has waited in the queue for longer than a job may."""
@@ -127,31 +128,31 @@ class Sweep:
         def queue(record: Record) -> str:
             pipe = self._ledger.commands()
             pipe.zrem(keys.DUE, record.ref)
-            pipe.zadd(keys.QUEUED, {record.ref: to_ms(now)})
             self._ledger.enqueue(pipe, record.job)
-            self._ledger.annotate(record, pipe)
+            self._ledger.annotate(record, pipe, Step.ENTER)
             return f"attempt {record.job.attempt}"
 
         return self._each("due", keys.DUE, self._first(keys.DUE, now), {State.QUEUED}, queue)
 
     def strays(self, now: datetime) -> list[Found]:
-        """Queue again what stands as queued, yet was in no queue at two looks `stray_after_s` apart.
+        """Queue again what was popped and had not started at two looks `stray_after_s` apart.
 
-        Such a job was popped by a worker that died before it began, or that could not read it.
+        Its worker died before it began, or could not read it.
         """
         patience = timedelta(seconds=self._ledger.settings.stray_after_s)
-        self._mark_strays(to_ms(now))
+        if popped := self._ledger.turns.refill():
+            self._redis.zadd(keys.STRAYS, dict.fromkeys(popped, to_ms(now)), nx=True)
 
         def queue(record: Record) -> str | None:
             ref, pipe = record.ref, self._ledger.commands()
             pipe.zrem(keys.STRAYS, ref)
-            if not self._missing([ref]):
+            if self._redis.lpos(self._ledger.turns.queue.key, ref) is not None:
                 self._ledger.annotate(record, pipe)
                 return None  # it is back
             detail = self._why_dropped(ref)
-            pipe.lrem(self._ledger.queue.intermediate_queue_key, 0, ref)
-            self._ledger.enqueue(pipe, record.job, at_front=True)
-            self._ledger.annotate(record, pipe)
+            pipe.lrem(self._ledger.turns.queue.intermediate_queue_key, 0, ref)
+            self._ledger.enqueue(pipe, record.job)
+            self._ledger.annotate(record, pipe, Step.ENTER)
             return detail
 
         return self._each("stray", keys.STRAYS, self._first(keys.STRAYS, now - patience), {State.QUEUED}, queue)
@@ -173,8 +174,6 @@ class Sweep:
             pipe.zrem(keys.FINISHED, ref)
             pipe.zrem(keys.listing(job.client_id), job.job_id)
             pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
-            if job.started_at is None:  # cancelled while it was queued, so its delivery may still be there
-                pipe.lrem(self._ledger.queue.key, 0, ref)
             self._ledger.annotate(record, pipe)
             return f"was {job.state}"
 
@@ -224,30 +223,6 @@ class Sweep:
         pipe.zrem(index, ref)
         self._ledger.annotate(record, pipe)  # guarded: the job may just be entering this very index again
         return None
-
-    def _mark_strays(self, now_ms: int) -> None:
-        """Note which queued jobs are in no queue: among the next to be taken, and, walking on, among all."""
-        next_ones = self._queued(0)
-        looked = int(self._redis.hget(keys.SWEPT, "looked") or 0) or len(next_ones)
-        later_ones = self._queued(looked) if len(next_ones) == BATCH else []
-        following = looked + BATCH if len(later_ones) == BATCH else 0
-        if following != looked:
-            self._redis.hset(keys.SWEPT, "looked", following)
-        missed = self._missing([*next_ones, *later_ones])
-        if missed:
-            self._redis.zadd(keys.STRAYS, dict.fromkeys(missed, now_ms), nx=True)
-
-    def _queued(self, start: int) -> list[Ref]:
-        """Return queued jobs in their order, from place `start` on."""
-        return self._members(self._redis.zrange(keys.QUEUED, start, start + BATCH - 1))
-
-    def _missing(self, refs: list[Ref]) -> list[Ref]:
-        """Return those that RQ's queue does not have."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            for ref in refs:
-                pipe.lpos(self._ledger.queue.key, ref)
-            places = pipe.execute() if refs else []
-        return [ref for ref, place in zip(refs, places, strict=True) if place is None]
 
     def _why_dropped(self, ref: Ref) -> str:
         """Return what RQ has noted on the delivery that came to nothing."""

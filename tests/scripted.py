@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from given import START, a_job
 
 from cli.main import dubq
+from client import PlayedOutage, SimulatedClock
 from contract.delivery import Attempt, Delivery, DeliveryState
 from contract.job import Failure, Job, Output
 from contract.states import State
@@ -64,6 +65,7 @@ class Scripted:
     ) -> None:
         self.end, self.first, self.ends, self.unknown = end, first, ends or {}, set(unknown)
         self.asked: dict[str, Any] = {}
+        self.simulator = ScriptedSimulator(self)
         self.waits: list[list[str]] = []
 
     def __call__(self, url: str | None, *, token: str | None, session: Session | None = None) -> Self:
@@ -89,6 +91,11 @@ class Scripted:
             raise self.first
         return a_job()
 
+    def submit_many(self, submissions: list[dict[str, Any]], *, timeout: float) -> list[Job]:  # noqa: ARG002
+        made = self.asked.setdefault("many", [])
+        made += submissions
+        return [a_job(f"j{len(made) - len(submissions) + number}") for number in range(len(submissions))]
+
     def get_status(self, _job_id: str) -> Job:
         if self.first:
             raise self.first
@@ -99,7 +106,9 @@ class Scripted:
             raise self.first
         return {job_id: replace(RUNNING, job_id=job_id) for job_id in job_ids if job_id not in self.unknown}
 
-    def wait_all(self, job_ids: Iterable[str], *, on_update: Callable[[Job], object], timeout: float) -> dict[str, Job]:
+    def wait_all(
+        self, job_ids: Iterable[str], *, timeout: float, on_update: Callable[[Job], object] = lambda _: None
+    ) -> dict[str, Job]:
         ids = list(job_ids)
         self.waits.append(ids)
         self.asked["timeout"] = timeout
@@ -133,6 +142,25 @@ class Scripted:
         if self.first:
             raise self.first
         yield from (a_job("j3"), a_job("j2", client_id="other"), a_job("j1"))
+
+
+class ScriptedSimulator:
+    """The simulator of such a client: whatever is asked of it is remembered, in order."""
+
+    def __init__(self, client: Scripted) -> None:
+        self._client = client
+        self.did: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if self._client.first:
+                raise self._client.first
+            self.did.append((name, *args, *(value for value in options.values() if value is not None)))
+            if "outage" in name:
+                return PlayedOutage(kind=args[0] if args else None, left_s=9.0, share=1.0, latency=None)
+            return SimulatedClock(now=START, ahead_s=1800.0, speed=0.0, frozen=True)
+
+        return call
 
 
 def run(client: Any, *words: str) -> Result:

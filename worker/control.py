@@ -12,7 +12,7 @@ from .throttle import Report
 
 
 class RunControl:
-    """One run's Control. `tell` passes a report on; `stop` may be called by any thread, the rest by the engine's.
+    """One run's Control. `tell` passes a report on; any thread may call `stop` and `wake`, the engine's the rest.
 
     No locks of its own: RQ's death penalty may strike between any two lines of the engine's thread, and a lock that
     it held would stay held. A SimpleQueue is whole at any moment.
@@ -23,6 +23,7 @@ class RunControl:
         self._latest = Report(None, 0.0)
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.asked: Stop | None = None
+        self.is_resting = False
 
     @property
     def current_stage(self) -> str | None:
@@ -50,8 +51,17 @@ class RunControl:
             self._wake.get(timeout=max(0.0, seconds))
         except queue.Empty:
             return
-        self._wake.put(None)  # for an engine's other threads
+        if self.asked is not None:
+            self._wake.put(None)  # for an engine's other threads
         self.check()
+
+    def wake(self) -> None:
+        """See Control."""
+        self._wake.put(None)
+
+    def rest(self, *, is_resting: bool) -> None:
+        """See Control."""
+        self.is_resting = is_resting
 
     def check(self) -> None:
         """See Control."""

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from contract.job import Failure, Output
 
-from .engine import EngineError
+from .engine import EngineError, StopAsked
 
 
 class Stop(Enum):
@@ -19,6 +19,10 @@ class Stop(Enum):
     TIME_LIMIT = "time_limit"
     STAGE_TIME_LIMIT = "stage_time_limit"
     STALLED = "stalled"
+    STOPPED = "stopped"
+    """Whoever runs the service has stopped it, with RQ's own command."""
+    HANDED_BACK = "handed_back"
+    """This worker has to go, and another one shall do the job."""
 
 
 OVER: Final = {
@@ -27,6 +31,14 @@ OVER: Final = {
     Stop.STALLED: "the job made no progress for far longer than is usual",
 }
 """What the submitter reads where an engine was stopped for a limit."""
+
+
+class Interrupted(StopAsked):
+    """Raised in an engine's greenlet, wherever it waits, by a worker that can do so."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.value)
+        self.stop = stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +95,16 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class HandBack:
+    """Put the job back as it was before this attempt began."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Write nothing: the job is somebody else's."""
 
 
-Move = Complete | Fail | Cancel | Leave
+Move = Complete | Fail | Cancel | HandBack | Leave
 
 
 def move_for(end: End, *, stop: Stop | None, stage: str | None) -> Move:
@@ -100,6 +117,10 @@ def move_for(end: End, *, stop: Stop | None, stage: str | None) -> Move:
         return Leave()
     if stop is Stop.CANCELLED:
         return Cancel()
+    if stop is Stop.HANDED_BACK:
+        return HandBack()
+    if stop is Stop.STOPPED:
+        return Fail(Failure(code="stopped", message="the job was stopped by an operator", stage=stage, retryable=False))
     if isinstance(end, Delivered):
         return Complete(end.output)
     return Fail(_failure(end, stage) if stop is None else _over_limit(stop, stage))

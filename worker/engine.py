@@ -49,6 +49,12 @@ class Control(Protocol):
     def wait(self, seconds: float) -> None:
         """Sleep, but wake at once and raise StopAsked when asked to stop."""
 
+    def wake(self) -> None:
+        """Let one `wait` return early, the present or the next; for another thread that knows why it should."""
+
+    def rest(self, *, is_resting: bool) -> None:
+        """Say that nothing is to be expected for now, so that silence is no stall; or that it is again."""
+
     def check(self) -> None:
         """Raise StopAsked if the engine should stop; else do nothing, cheaply."""
 

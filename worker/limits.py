@@ -36,6 +36,10 @@ class Timekeeper:
             self._news_s = at_s
         self._latest = report
 
+    def rest(self, at_s: float) -> None:
+        """Note that nothing is to be expected just now: silence and the stage's time begin anew."""
+        self._stage_s = self._news_s = at_s
+
     def due_s(self) -> float:
         """Return when to ask next whether a limit is broken; infinity once one was."""
         return math.inf if self._is_over else min(self._job_due_s, self._stage_due_s(), self._news_s + self._patience_s)

@@ -19,10 +19,12 @@ from store.runs import Beat, Run
 from store.sweep import Sweep
 
 from .control import RunControl
-from .ends import Cancel, Complete, End, Fail, Leave, Move, Stop, move_for
+from .ends import Cancel, Complete, End, Fail, HandBack, Interrupted, Leave, Move, Stop, move_for
 from .limits import Timekeeper
 from .logs import Log
+from .pulse import Pulse
 from .throttle import Report, Throttle
+from .turns import take_turn
 
 BEAT_S: Final = 1.0
 AWAY_S: Final = 1.0
@@ -35,38 +37,52 @@ GIVE_UP_S: Final = 900.0
 """An end that could not be written for so long is left to the sweep, which finds the job without a worker."""
 
 
+def in_thread(work: Callable[[], None]) -> None:
+    """Have it done beside us."""
+    # a daemon: a process that has to end does not wait for Redis
+    threading.Thread(target=work, name="dubq-line", daemon=True).start()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
-    """Where a line gets its time and its luck from. `pause` sleeps for seconds, `clock` is monotonic seconds."""
+    """Where a line gets its time and its luck from. `pause` sleeps for seconds, `clock` is monotonic seconds.
+
+    `spawn` has something done beside whoever calls it.
+    """
 
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+    spawn: Callable[[Callable[[], None]], object] = in_thread
 
 
 class Line:
-    """Writes one run's reports and its end, renews its lease, and sweeps on the way.
+    """Writes one run's reports and its end, and renews its lease, taking turns at `sweep` on the way if it has one.
+
+    With a `pulse`, that renews the lease.
 
     All that a run has to do with Redis happens on this thread. So Redis can be slow or away without holding up the
     engine, and RQ's death penalty, which strikes the engine's thread at any instruction, cannot cut a write in two.
     """
 
-    def __init__(self, run: Run, sweep: Sweep, log: Log, chances: Chances | None = None) -> None:
+    def __init__(
+        self, run: Run, sweep: Sweep | None, log: Log, chances: Chances | None = None, pulse: Pulse | None = None
+    ) -> None:
         self._run, self._sweep, self._log, self._by = run, sweep, log, chances or Chances()
+        self._pulse = pulse
         self._inbox: queue.SimpleQueue[Report | End | None] = queue.SimpleQueue()
         self._closed: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._is_closed = False
         self._throttle = Throttle()
         self._time = Timekeeper(run.settings, run.past, self._by.clock())
-        self._beat_s = self._by.clock() + BEAT_S
+        self._beat_s = math.inf if pulse else self._by.clock() + BEAT_S
         self._rest_until_s = 0.0
         self._away = False
         self.control = RunControl(self._inbox.put)
 
     def open(self) -> None:
         """Start the thread."""
-        # a daemon: a process that has to end does not wait for Redis
-        threading.Thread(target=self._live, name="dubq-line", daemon=True).start()
+        self._by.spawn(self._live)
 
     def end(self, end: End) -> None:
         """Have the end written, and wait until it is, or until nothing more can be done about it."""
@@ -74,7 +90,7 @@ class Line:
             try:
                 self._inbox.put(end)
                 self._closed.get()
-            except JobTimeoutException:
+            except (JobTimeoutException, Interrupted):
                 continue  # struck after the engine had ended: that end stands
 
     def abandon(self) -> None:
@@ -82,6 +98,8 @@ class Line:
         self._inbox.put(None)
 
     def _live(self) -> None:
+        if self._pulse:
+            self._pulse.join(self._run, self._obey)
         try:
             end = self._listen()
             if end is not None:
@@ -93,6 +111,8 @@ class Line:
             self.control.stop(Stop.GONE)  # without a line the lease runs out
         finally:
             self._is_closed = True
+            if self._pulse:
+                self._pulse.leave(self._run)
             self._closed.put(None)
 
     def _listen(self) -> End | None:
@@ -101,15 +121,18 @@ class Line:
             self._beat()
             self._report()
             self._keep_time()
-            wait_s = min(self._beat_s, self._report_s(), self._time.due_s()) - self._by.clock()
+            due_s = min(self._beat_s, self._report_s(), self._time.due_s())
             try:
-                heard = self._inbox.get(timeout=max(0.0, wait_s))
+                heard = self._inbox.get(timeout=None if math.isinf(due_s) and due_s > 0 else self._left_s(due_s))
             except queue.Empty:
                 continue
             if not isinstance(heard, Report):
                 return heard
             self._throttle.take(heard)
             self._time.hear(heard, self._by.clock())
+
+    def _left_s(self, due_s: float) -> float:
+        return max(0.0, due_s - self._by.clock())
 
     def _report_s(self) -> float:
         """Return when the next report may be written: infinity if there is none, or nobody would take it."""
@@ -124,22 +147,11 @@ class Line:
         try:
             self._obey(self._run.beat())
             self._note_redis()
-            self._take_turn()
+            if self._sweep:
+                take_turn(self._sweep, self._log)
         except RedisError as error:
             self._note_redis(error)
         self._beat_s = self._by.clock() + BEAT_S
-
-    def _take_turn(self) -> None:
-        """Sweep, if it is our turn. What goes wrong with other jobs is no matter of this one."""
-        try:
-            found = self._sweep.turn() or []
-        except RedisError:
-            raise
-        except Exception:  # noqa: BLE001 - the sweep reads whatever Redis holds
-            self._log.exception("sweep_broke")
-            return
-        for each in found:
-            self._log.warning("swept", kind=each.kind, found=each.job_id, detail=each.detail)
 
     def _obey(self, beat: Beat) -> None:
         """Ask the engine to stop if the store says so."""
@@ -151,6 +163,8 @@ class Line:
 
     def _keep_time(self) -> None:
         """Ask the engine to stop if it has broken a limit."""
+        if self.control.is_resting:
+            self._time.rest(self._by.clock())
         broken = self._time.broken(self._by.clock())
         if broken and self.control.asked is None:
             self._log.warning("limit_broken", limit=broken.value, stage=self.control.current_stage)
@@ -208,6 +222,8 @@ class Line:
                 return self._run.fail(failure, pause_s=pause_s)
             case Cancel():
                 return self._run.cancel()
+            case HandBack():
+                return self._run.hand_back()
             case Leave():
                 return None
 

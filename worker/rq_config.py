@@ -6,13 +6,11 @@ and Redis is found by DUBQ_REDIS_URL. A worker that is started without it works 
 """
 
 import os
-import sys
 
-from contract.errors import SettingsError
 from store.workers import QUEUE, WEBHOOKS
 
 from . import tasks, webhooks
-from .settings import WorkerSettings
+from .settings import settings_or_exit
 
 __all__ = ["QUEUES", "REDIS_URL", "tasks", "webhooks"]
 
@@ -23,10 +21,5 @@ RQ empties the first before it looks at the second. There is one webhook for eac
 waiting for long; a queue that never is empty would keep webhooks waiting for ever.
 """
 
-try:
-    REDIS_URL = WorkerSettings.from_env(os.environ).store.redis_url
-    """Where RQ works, unless its own `--url` or RQ_REDIS_URL says otherwise."""
-except SettingsError as error:
-    for problem in error.problems:
-        print(problem, file=sys.stderr)  # noqa: T201 - the log is set up with these very settings
-    sys.exit(2)
+REDIS_URL = settings_or_exit(os.environ).store.redis_url
+"""Where RQ works, unless its own `--url` or RQ_REDIS_URL says otherwise."""

@@ -11,29 +11,34 @@ from store.runs import Run, RunStore
 from store.sweep import Sweep
 
 from .control import RunControl
-from .ends import Crashed, Delivered, End, Refused, Stopped, TimedOut
+from .ends import Crashed, Delivered, End, Interrupted, Refused, Stopped, TimedOut
 from .engine import Engine, EngineError, StopAsked, Task
 from .line import Chances, Line
 from .logs import Log
+from .pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Takes jobs and runs them on `engine`, one at a time per thread."""
+    """Takes jobs and runs them on `engine`, one at a time per thread; each run `sweeps`, unless the process does."""
 
     engine: Engine
     log: Log
+    sweeps: bool = True
     chances: Chances = field(default_factory=Chances)
 
-    def run(self, job_id: str, ledger: Ledger, presence: Presence | None = None) -> None:
-        """Run the job if it is there to be run; `presence` is what tells others that this process lives."""
-        run = RunStore(ledger, presence).start(job_id)
+    def run(self, ref: str, ledger: Ledger, presence: Presence | None = None, pulse: Pulse | None = None) -> None:
+        """Run the job of this Ref if it is there to be run; `presence` is what tells others that this process lives.
+
+        A process that runs many has one `pulse` for all of them.
+        """
+        run = RunStore(ledger, presence).start(ref)
         if run is None:
-            self.log.info("delivery_void", job_id=job_id)
+            self.log.info("delivery_void", ref=ref)
             return
-        log = self.log.bind(job_id=job_id, attempt=run.job.attempt)
+        log = self.log.bind(client_id=run.job.client_id, job_id=run.job.job_id, attempt=run.job.attempt)
         log.info("run_started")
-        line = Line(run, Sweep(ledger), log, self.chances)
+        line = Line(run, Sweep(ledger) if self.sweeps else None, log, self.chances, pulse)
         line.open()
         try:
             line.end(self._end_of(run, line.control, log))
@@ -48,6 +53,9 @@ class Runner:
             # the penalty strikes wherever this thread is, also between the engine's end and the lines above
             log.warning("time_limit")
             return TimedOut()
+        except Interrupted as interrupted:
+            control.stop(interrupted.stop)
+            return Stopped()
 
     def _translate(self, run: Run, control: RunControl, log: Log) -> End:
         record = run.record
@@ -57,7 +65,7 @@ class Runner:
             if isinstance(output, Output):
                 return Delivered(output)
             raise TypeError(f"the engine returned no Output but {type(output).__name__}")  # noqa: TRY301
-        except JobTimeoutException:
+        except (JobTimeoutException, Interrupted):
             raise
         except StopAsked:
             return Stopped()

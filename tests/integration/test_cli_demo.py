@@ -37,7 +37,7 @@ def living(family: list[psutil.Process]) -> list[psutil.Process]:
 
 def test_the_demonstration_shows_both_ways_and_leaves_nothing(tmp_path: Path) -> None:
     process = start(tmp_path, "--json")
-    eventually(lambda: len(family_of(process)) >= 10, 30)
+    eventually(lambda: len(family_of(process)) >= 4, 30)
     family = family_of(process)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -64,7 +64,7 @@ def test_a_demonstration_that_is_interrupted_leaves_nothing(tmp_path: Path) -> N
         if "voice" in line:  # jobs are under way
             break
     family = family_of(process)
-    assert len(family) > 10
+    assert len(family) >= 4  # Valkey, gunicorn and its process, a worker
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130

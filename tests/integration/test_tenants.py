@@ -17,6 +17,7 @@ from scripted import run
 from service import Service, eventually
 
 from api.app import create_app
+from api.caller import OPEN
 from api.settings import ApiSettings
 from client import TranslationClient
 from contract.errors import AuthenticationError
@@ -28,10 +29,12 @@ pytestmark = pytest.mark.sockets
 
 ADMIN = "the-admin-s-own-token"
 NAMES = ("acme", "other")
+PASSERBY = "passerby"
+"""A third client, whose own world nobody looks at."""
 SHARED = "talk-es"
-"""Both clients have a job of this name."""
+"""All clients have a job of this name."""
 REFUSED = "(?i)no permissions"
-OPEN = {"/healthz", "/readyz"}
+ADMINS = ("/clients", "/simulator/outage")
 
 
 class Tenant(NamedTuple):
@@ -55,7 +58,7 @@ class Call(NamedTuple):
 
 
 def all_calls() -> list[Call]:
-    app = create_app(ApiSettings(auth=True), fakeredis.FakeRedis(version=(7,)))
+    app = create_app(ApiSettings(auth=True, sim_outages=True), fakeredis.FakeRedis(version=(7,)))
     return [Call(method, rule.rule) for rule in app.url_map.iter_rules() for method in sorted(rule.methods or ())]
 
 
@@ -72,13 +75,21 @@ def body_of(call: Call, job_id: str) -> Any:
         "/jobs/batch": {"jobs": [submission]},
         "/start-timer": {"duration": 1},
         "/clients": {"client_id": "intruder"},
+        "/simulator/clock": {"advance_s": 60},
+        "/simulator/outage": {"kind": "unavailable", "for_s": 60},
     }
     return known.get(call.rule, {}) if call.method == "POST" else None
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    env = {"DUBQ_AUTH": "on", "DUBQ_ADMIN_TOKEN": ADMIN, "DUBQ_SIM_DURATION": "fixed:1", "DUBQ_SIM_SPEED": "100"}
+    env = {
+        "DUBQ_AUTH": "on",
+        "DUBQ_ADMIN_TOKEN": ADMIN,
+        "DUBQ_SIM_DURATION": "fixed:1",
+        "DUBQ_SIM_SPEED": "100",
+        "DUBQ_SIM_OUTAGES": "on",
+    }
     with Service(env) as service:
         service.start_valkey()
         service.start_api()
@@ -87,9 +98,9 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def tenants(service: Service) -> dict[str, Tenant]:
-    """Return two clients, each with a job of its own, one whose name the other has as well, and a single job."""
+    """Return clients, each with a job of its own, one whose name the others have as well, and a single job."""
     found = {}
-    for name in NAMES:
+    for name in (*NAMES, PASSERBY):
         made = requests.post(
             f"{service.url}/clients", json={"client_id": name}, headers={"X-Api-Key": ADMIN}, timeout=10
         ).json()
@@ -104,16 +115,16 @@ def tenants(service: Service) -> dict[str, Tenant]:
 @pytest.fixture(params=NAMES)
 def pair(request: pytest.FixtureRequest, tenants: dict[str, Tenant]) -> tuple[Tenant, Tenant]:
     """Return who tries, and on whom."""
-    (victim,) = (each for each in tenants.values() if each.client_id != request.param)
-    return tenants[request.param], victim
+    (victim,) = (name for name in NAMES if name != request.param)
+    return tenants[request.param], tenants[victim]
 
 
 def world(service: Service, tenant: Tenant) -> dict[str, Any]:
     """Return all that a client can see of its own, but for what the time changes."""
-    paths = ("/jobs", "/events?after=0", "/status")
+    paths = ("/jobs", "/events?after=0", "/status", "/simulator/clock")
     seen = {each: requests.get(service.url + each, headers=tenant.headers, timeout=10).json() for each in paths}
     return json.loads(
-        json.dumps(seen), object_hook=lambda o: {k: v for k, v in o.items() if k not in {"eta", "position"}}
+        json.dumps(seen), object_hook=lambda o: {k: v for k, v in o.items() if k not in {"eta", "position", "now"}}
     )
 
 
@@ -149,9 +160,9 @@ def test_another_s_job_is_answered_like_one_that_is_not_there(
 
 @pytest.mark.parametrize("call", OTHERS, ids=" ".join)
 def test_no_other_call_tells_of_another_s_jobs_or_changes_them(
-    service: Service, pair: tuple[Tenant, Tenant], call: Call
+    service: Service, tenants: dict[str, Tenant], call: Call
 ) -> None:
-    intruder, victim = pair
+    intruder, victim = tenants[PASSERBY], tenants["acme"]
     before = world(service, victim)
     queries = ("", f"?ids={victim.own}", f"?job_id={victim.own}", "?state=queued", f"?client_id={victim.client_id}")
     for query in queries if call.method == "GET" else ("",):
@@ -162,7 +173,7 @@ def test_no_other_call_tells_of_another_s_jobs_or_changes_them(
             shown = answer.text.replace(victim.own, "…")  # which it has sent itself
             for secret in (f"secret-of-{victim.client_id}", f"{victim.client_id}.example", victim.token, victim.secret):
                 assert secret not in shown
-            assert not call.rule.startswith("/clients") or answer.status_code == 403
+            assert not call.rule.startswith(ADMINS) or answer.status_code == 403
     assert world(service, victim) == before
 
 
@@ -185,7 +196,7 @@ def test_no_call_is_made_in_another_s_name_or_in_nobody_s(
 def test_each_client_has_its_own_job_of_a_name_that_both_have_chosen(
     service: Service, tenants: dict[str, Tenant]
 ) -> None:
-    for tenant in tenants.values():
+    for tenant in map(tenants.__getitem__, NAMES):
         job = requests.get(f"{service.url}/jobs/{SHARED}", headers=tenant.headers, timeout=10).json()
         assert (job["client_id"], job["title"]) == (tenant.client_id, f"secret-of-{tenant.client_id}")
 

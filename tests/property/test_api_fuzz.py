@@ -33,6 +33,9 @@ BODIES = (
 
 CONNECTION = fakeredis.FakeRedis(version=(7,))
 WEB = create_app(ApiSettings(), CONNECTION).test_client()
+PLAYING = create_app(ApiSettings(sim_outages=True), CONNECTION).test_client()
+TURNS = st.sampled_from(["freeze", "advance_s", "speed", "kind", "for_s", "share", "latency", "more"])
+NUMBERS = st.floats(0, 1e5) | st.sampled_from(["slow", "dropped", "fixed:1", 1e12])
 
 
 @settings(max_examples=300, deadline=None)
@@ -52,6 +55,22 @@ def test_no_body_is_answered_with_a_500_and_a_refusal_leaves_nothing(path: str, 
         assert Job.from_wire(job).to_wire() == job
         assert WEB.get(f"/jobs/{job['job_id']}").get_json() == job
         assert WEB.post(path, data=body, headers=headers | {"Idempotency-Key": "k"}).status_code in {200, 202}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    path=st.sampled_from(["/simulator/clock", "/simulator/outage"]),
+    body=st.binary(max_size=50)
+    | st.dictionaries(TURNS, SCALARS | NUMBERS).map(lambda value: json.dumps(value).encode()),
+)
+def test_no_wish_of_the_simulator_is_answered_with_a_500_and_a_refusal_leaves_nothing(path: str, body: bytes) -> None:
+    CONNECTION.flushall()
+    answer = PLAYING.post(path, data=body, content_type="application/json")
+    assert answer.status_code in {200, 400, 422}, answer.data
+    if answer.status_code >= 400:
+        assert keyspace(CONNECTION) == {}
+    else:
+        assert PLAYING.get(path).get_json().keys() == answer.get_json().keys()
 
 
 @settings(max_examples=100, deadline=None)

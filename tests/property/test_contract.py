@@ -21,6 +21,7 @@ MOVES = st.sampled_from(
         lambda job: moves.advance(job, AT, stage="voice", progress=0.2),
         lambda job: moves.complete(job, AT, Output(video_url="v", captions_url="c")),
         lambda job: moves.fail_attempt(job, AT, Failure(code="x", message="", retryable=True)),
+        lambda job: moves.hand_back(job, AT),
         lambda job: moves.fail(job, AT, Failure(code="x", message="")),
         lambda job: moves.cancel(job, AT),
         lambda job: moves.reset(job, AT),

@@ -22,6 +22,7 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
         "DUBQ_REDIS_URL": "http://x", "DUBQ_PUBLIC_REDIS_URL": "x", "DUBQ_AUTH": "maybe", "DUBQ_BIND": "5000",
         "WEB_CONCURRENCY": "1.5", "DUBQ_LOG_LEVEL": "loud", "DUBQ_LOG_FORMAT": "xml", "DUBQ_JOB_TTL_S": "nan",
         "DUBQ_WEBHOOK_PRIVATE": "yes",
+        "DUBQ_CLIENT_RUNNING": "1.5",
     }  # fmt: skip
     with pytest.raises(SettingsError) as caught:
         ApiSettings.from_env(values)

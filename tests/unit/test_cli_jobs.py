@@ -40,7 +40,7 @@ def test_submit_prints_the_id_alone_for_shells() -> None:
 def test_submit_hands_on_what_was_said() -> None:
     client = Scripted(DONE)
     words = "--to es --from en --title T --job-id j9 --priority high --duration 61.5 --metadata a=1=2 --metadata b="
-    rest = ["--callback-url", "https://c.x", "--max-attempts", "2", "--simulate", '{"duration_s": 3}']
+    rest = ["--callback-url", "https://c.x", "--max-attempts", "2", "--simulate", '{"duration_s": 3}', "--engine", "a"]
     assert run(client, "submit", "https://e.x/v", *words.split(), *rest).exit_code == 0
     sent = client.asked["submitted"]
     assert sent.pop("timeout") <= 10
@@ -55,6 +55,7 @@ def test_submit_hands_on_what_was_said() -> None:
         "metadata": {"a": "1=2", "b": ""},
         "callback_url": "https://c.x",
         "max_attempts": 2,
+        "engine": "a",
         "simulate": {"duration_s": 3},
     }
 

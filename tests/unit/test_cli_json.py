@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,6 @@ from contract.errors import AuthenticationError, ServiceUnavailableError, WaitTi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from contract.job import Job
 
@@ -32,8 +32,11 @@ WORDS = {
     "jobs": (),
     "deliveries": ("j1",),
     "redeliver": ("j1",),
+    "clock": ("--advance", "60"),
+    "outage": ("slow",),
+    "play": (str(Path(__file__).with_name("moment.json")),),
 }
-ON_THIS_MACHINE = ("demo", "up", "stop", "server-status", "webhook-secret", "listen")
+ON_THIS_MACHINE = ("demo", "up", "stop", "server-status", "webhook-secret", "listen", "engines")
 
 
 class Interrupted(Scripted):

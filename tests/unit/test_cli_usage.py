@@ -43,6 +43,15 @@ from cli.main import dubq, main
         ("jobs", "--state", "lost"),
         ("jobs", "--limit", "0"),
         ("up", "--port", "70000"),
+        ("clock", "--freeze", "--speed", "2"),
+        ("clock", "--advance", "-1"),
+        ("clock", "--advance", "nan"),
+        ("clock", "--speed", "0"),
+        ("outage", "flood"),
+        ("outage", "slow", "--end"),
+        ("outage", "slow", "--share", "0"),
+        ("play",),
+        ("play", "no-such-file.json"),
         ("nonsense",),
     ],
 )
@@ -78,11 +87,6 @@ def test_full_standard_output_is_one_line_of_complaint(monkeypatch: pytest.Monke
             main(["jobs"], obj=Scripted(DONE))
     assert left.value.code == 1
     assert errors.getvalue().splitlines() == ["dubq: standard output cannot be written: No space left on device"]
-
-
-def test_the_help_says_what_is_only_recorded() -> None:
-    words = " ".join(run(Scripted(DONE), "submit", "--help").stdout.split())
-    assert "(recorded; " in words.split("--priority")[1].split(" --")[0]
 
 
 def test_every_command_in_the_help_exists_and_explains_itself() -> None:

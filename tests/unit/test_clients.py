@@ -11,6 +11,7 @@ from keyspace import keyspace
 from contract.errors import ClientExistsError, ClientNotFoundError
 from store import feed, keys
 from store.clients import Clients
+from store.clocks import ClockStore
 from store.credentials import sha256
 from store.secrets import WebhookSecrets
 
@@ -127,6 +128,20 @@ def test_what_is_left_of_a_deleted_client_goes_with_its_last_job(
     sweep.turn()
     clients.forget_deleted()
     assert [key for key in keyspace(connection) if b"acme" in key or b"client" in key] == []
+
+
+def test_the_jobs_of_a_deleted_client_do_not_stand_still_by_its_clock(
+    clients: Clients, clock: Clock, connection: redis.Redis
+) -> None:
+    clients.create("acme")
+    clocks = ClockStore(connection, lambda: clock().timestamp())
+    clocks.move("acme", lambda was, real_s: was.run(real_s, 0))
+    with connection.pubsub(ignore_subscribe_messages=True) as line:
+        line.subscribe(keys.CLOCKS)
+        clients.delete("acme")
+        told = [each["data"] for _ in range(5) if (each := line.get_message(timeout=0.01))]
+    assert told == [b"acme"]
+    assert not clocks.read("acme").is_touched
 
 
 def test_a_service_that_asked_nobody_for_tokens_hands_its_jobs_to_the_client_default(

@@ -46,7 +46,7 @@ def test_the_document_has_the_fields_of_the_contract() -> None:
     assert set(a_job().to_wire()) == {
         *("job_id", "client_id", "state", "result", "done", "seq", "stage", "progress", "attempt", "max_attempts"),
         *("position", "eta", "video_url", "title", "source_language", "target_language", "video_duration_s"),
-        *("priority", "metadata", "callback_url", "output", "error"),
+        *("priority", "metadata", "callback_url", "engine", "output", "error"),
         *("created_at", "started_at", "finished_at", "updated_at"),
     }
 
@@ -116,6 +116,15 @@ def test_a_passing_failure_is_tried_again_until_attempts_run_out() -> None:
 def test_a_lasting_failure_is_not_tried_again() -> None:
     job = moves.fail_attempt(moves.start(a_job(), LATER), LATER, Failure(code="x", message=""))
     assert job.state is State.ERROR
+
+
+def test_a_job_that_is_handed_back_begins_again_as_the_same_attempt() -> None:
+    running = moves.advance(moves.start(a_job(), START), START, stage="voice", progress=0.5)
+    back = moves.hand_back(running, LATER)
+    assert (back.state, back.attempt, back.seq) == (State.QUEUED, running.attempt, running.seq + 1)
+    assert (back.stage, back.progress, back.started_at) == (None, 0.0, None)
+    with pytest.raises(IllegalTransitionError):
+        moves.hand_back(back, LATER)
 
 
 def test_a_reset_starts_over_with_a_higher_seq() -> None:

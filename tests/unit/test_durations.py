@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -11,11 +12,11 @@ from given import START, a_job
 from contract.job import Eta, Job, Output
 from contract.moves import advance, cancel, complete, start
 from store.durations import FEW, Law, Passage, Past, Sample
-from store.forecast import Traffic, forecast
+from store.forecast import Traffic, forecast, places
 from store.records import eta_json
 
 UNIFORM = Past([Sample(5 + place / 20) for place in range(201)])
-BUSY = Traffic(queued=10, running=2, workers=2)
+BUSY = Traffic(queued=10, running=2, slots=2)
 
 
 def running(progress: float = 0.0, after_s: float = 0.0, **fields: object) -> Job:
@@ -109,8 +110,21 @@ def test_the_length_of_the_video_is_the_yardstick_where_jobs_follow_it() -> None
 def test_a_queued_job_waits_for_those_ahead_of_it() -> None:
     etas = [eta_after(UNIFORM, a_job(position=place), 0) for place in (0, 10, 100)]
     assert [eta.p50_s for eta in etas] == pytest.approx([12.5, 62.5, 512.5], abs=0.5)
-    idle = eta_after(UNIFORM, a_job(position=0), 0, Traffic(queued=0, running=1, workers=2))
+    idle = eta_after(UNIFORM, a_job(position=0), 0, Traffic(queued=0, running=1, slots=2))
     assert idle == eta_after(UNIFORM, running(), 0)
+
+
+@pytest.mark.parametrize("traffic", [BUSY, Traffic(queued=0, running=3, slots=8), Traffic(queued=3000, running=5)])
+def test_between_the_places_of_which_it_is_told_an_eta_lies_on_a_line(traffic: Traffic) -> None:
+    known = places(UNIFORM, a_job(), START, traffic)
+    assert known[-1][0] > traffic.queued
+    for (before, low), (after, high) in pairwise(known):
+        middle = (before + after) // 2
+        share = (middle - before) / (after - before)
+        eta = eta_after(UNIFORM, a_job(position=middle), 0, traffic)
+        for name in ("p10_s", "p50_s", "p90_s"):
+            on_the_line = getattr(low, name) + share * (getattr(high, name) - getattr(low, name))
+            assert on_the_line == pytest.approx(getattr(eta, name), rel=0.02)
 
 
 def test_a_queued_job_ends_no_sooner_than_if_it_began_now() -> None:

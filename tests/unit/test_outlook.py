@@ -9,7 +9,7 @@ import pytest
 from given import OUTPUT, Clock, a_job
 
 from contract.errors import StaleWriteError
-from contract.job import Failure
+from contract.job import Failure, Priority
 from store import feed, keys, outlook
 from store.durations import Sample
 from store.runs import Run
@@ -83,11 +83,18 @@ def test_every_reader_of_an_unfinished_job_is_told_its_eta(
 
 @pytest.mark.usefixtures("learned")
 def test_a_job_that_is_queued_is_told_the_eta_of_its_place(jobs: JobStore, connection: redis.Redis) -> None:
-    made = [jobs.create(a_job(f"q{number}"), fingerprint="f").job for number in range(5)]
-    etas = [job.eta.p50_s for job in made if job.eta]
-    assert etas == sorted(set(etas))
-    published = [entry.job for entry in feed.read(connection, "default")][-5:]
-    assert [job.eta for job in published] == [job.eta for job in made]
+    made = [jobs.create(a_job(f"q{number}"), fingerprint="f").job for number in range(12)]
+    made.append(jobs.create(a_job("urgent", priority=Priority.HIGH), fingerprint="f").job)
+    assert [job.position for job in made] == [*range(12), 0]
+    etas = [job.eta for job in made if job.eta]
+    assert [eta.p50_s for eta in etas[:12]] == sorted({eta.p50_s for eta in etas})
+    assert etas[-1] == etas[0]
+    published = [entry.job.eta for entry in feed.read(connection, "default")][-13:]
+    for answered, told in zip(etas, published, strict=True):
+        assert told is not None
+        assert (told.p10_s, told.p50_s, told.p90_s) == pytest.approx(
+            (answered.p10_s, answered.p50_s, answered.p90_s), rel=0.02
+        )
 
 
 @pytest.mark.usefixtures("learned")

@@ -16,10 +16,12 @@ from contract.errors import JobExistsError, JobNotFoundError
 from contract.job import Failure
 from contract.states import State
 from store import feed, keys
+from store.clocks import ClockStore
 from store.jobs import JobStore
 from store.keys import ref
 from store.ledger import Ledger, New
 from store.settings import StoreSettings
+from store.worlds import Ended, WorldStore
 
 if TYPE_CHECKING:
     from given import Clock
@@ -83,11 +85,35 @@ def test_what_one_does_to_its_job_is_done_to_no_other(
     assert left == set()
 
 
+def test_a_world_is_reset_without_the_jobs_of_the_same_names_in_others(
+    jobs: JobStore, runs: RunStore, sweep: Sweep, ledger: Ledger, clock: Clock, connection: redis.Redis
+) -> None:
+    for client_id in WHO:
+        made(jobs, client_id=client_id)
+        start(runs, client_id).complete(OUTPUT)
+    clocks = ClockStore(connection, lambda: clock().timestamp())
+    assert WorldStore(ledger, jobs, clocks).reset("acme") == Ended(cancelled=0, forgotten=1)
+    assert [each.job_id for each in sweep.expired(clock())] == [ref("acme", "j1")]
+
+
+def test_each_client_has_a_turn_whatever_it_calls_its_jobs(
+    jobs: JobStore, ledger: Ledger, connection: redis.Redis
+) -> None:
+    for client_id in WHO:
+        for job_id in ("j1", "j2"):
+            made(jobs, job_id, client_id=client_id)
+    turns = [ref(client_id, job_id) for job_id in ("j1", "j2") for client_id in WHO]
+    listed = connection.lrange(ledger.turns.queue.key, 0, -1)
+    assert [each.decode() for each in listed] == turns
+    jobs.cancel("j1", "acme")
+    assert [jobs.read("j2", each).position for each in WHO] == [2, 3, 4]
+
+
 def test_a_delivery_that_got_lost_is_found_for_each_client(
     jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis, ledger: Ledger
 ) -> None:
     made(jobs, client_id="acme")
-    connection.delete(ledger.queue.key)
+    connection.delete(ledger.turns.queue.key)
     clock.pass_s(6)
     sweep.strays(clock())
     clock.pass_s(6)

@@ -1,25 +1,20 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from given import a_job
+from given import START, a_job
 
-from contract.job import STAGES
+from contract.clock import Clock
+from contract.job import STAGES, Output
+from contract.law import parse
+from contract.scenarios import PASSING, PERMANENT
+from store.clocks import Following
+from worker.course import SHARES, STALLS_IN, Course, Delivers, Fails, Stalls, plan
 from worker.engine import EngineError, StopAsked, Task
-from worker.law import parse
-from worker.simulator import (
-    PASSING,
-    PERMANENT,
-    SHARES,
-    STALLS_IN,
-    Course,
-    Delivers,
-    Fails,
-    Simulator,
-    Stalls,
-    plan,
-)
+from worker.simulator import Simulator
 
 TEN = parse("fixed:10")
 SOME = parse("uniform:5:15")
@@ -46,6 +41,7 @@ class Recorder:
     now_s: float = 0.0
     heard: list[tuple[float, str, float]] = field(default_factory=list)
     name: str = ""
+    rested: list[bool] = field(default_factory=list)
 
     def stage(self, name: str) -> None:
         self.name = name
@@ -60,12 +56,32 @@ class Recorder:
             raise StopAsked
         self.now_s += seconds
 
+    def wake(self) -> None:
+        """Never needed: nobody else moves the time."""
+
+    def rest(self, *, is_resting: bool) -> None:
+        self.rested.append(is_resting)
+
     def check(self) -> None:
         """Never asked for by the simulator: it waits."""
 
 
-def engine(**how: Any) -> Simulator:
-    return Simulator(how.pop("law", TEN), error_rate=how.pop("error_rate", 0.0), **how)
+@dataclass
+class Times:
+    """Everybody's time is the recorder's, as a clock shows it."""
+
+    control: Recorder
+    clock: Clock = field(default_factory=Clock)
+
+    def follow(self, client_id: str, wake: Callable[[], None]) -> AbstractContextManager[Following]:  # noqa: ARG002
+        return nullcontext(Following(lambda: self.clock, lambda: self.control.now_s))
+
+
+def translate(task: Task, control: Recorder, clock: Clock | None = None, **how: Any) -> Output:
+    times = Times(control, clock or Clock())
+    return Simulator(how.pop("law", TEN), error_rate=how.pop("error_rate", 0.0), times=times, **how).translate(
+        task, control
+    )
 
 
 def test_the_shares_are_of_the_stages_and_make_a_whole() -> None:
@@ -152,9 +168,39 @@ def test_the_first_attempts_fail_in_passing_and_the_next_goes_as_wished() -> Non
     assert endings[2] == Stalls()
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_it_fails_or_stalls_in_the_stage_that_was_asked_for(stage: str) -> None:
+    for wish in ({"outcome": "error"}, {"fail_attempts": 1}, {"outcome": "error", "error_code": "audio_missing"}):
+        bad = course(a_task(stage=stage, **wish))
+        assert isinstance(bad.ending, Fails)
+        assert (bad.ending.flaw.stage, bad.legs[-1].stage) == (stage, stage)
+    stuck = course(a_task(stage=stage, outcome="stall"))
+    assert (stuck.ending, stuck.legs[-1].stage) == (Stalls(), stage)
+
+
+def test_a_slow_job_takes_so_many_times_as_long_as_it_would_have() -> None:
+    assert course(a_task(slow_factor=10)).seconds == pytest.approx(10 * course(a_task(outcome="completed")).seconds)
+    assert course(a_task(slow_factor=10, duration_s=3)).seconds == pytest.approx(30)
+
+
+def test_progress_that_jumps_is_told_at_the_ends_of_stages_alone() -> None:
+    control = Recorder()
+    translate(a_task(progress="jumps"), control)
+    changes = [fraction for (_, _, last), (_, _, fraction) in pairwise(control.heard) if fraction != last]
+    assert changes == pytest.approx([0.05, 0.25, 0.35, 0.6, 0.9, 1.0])
+
+
+def test_output_that_comes_late_leaves_the_job_running_at_its_whole_progress() -> None:
+    control = Recorder()
+    translate(a_task(duration_s=10, output_late_s=5), control)
+    reached_s = next(at_s for at_s, _, fraction in control.heard if fraction == pytest.approx(1))
+    assert (reached_s, control.now_s, control.name) == (pytest.approx(10), pytest.approx(15), "render")
+    assert course(a_task(duration_s=10, output_late_s=5, outcome="error")).seconds == pytest.approx(10)
+
+
 def test_the_engine_reports_at_least_every_second_and_never_backwards() -> None:
     control = Recorder()
-    output = engine().translate(a_task("j7"), control)
+    output = translate(a_task("j7"), control)
     assert output.video_url == "https://media.example.com/j7.mp4"
     assert output.captions_url == "https://media.example.com/j7.vtt"
     times = [0.0, *(at_s for at_s, _, _ in control.heard)]
@@ -168,27 +214,66 @@ def test_the_engine_reports_at_least_every_second_and_never_backwards() -> None:
 @pytest.mark.parametrize("speed", [0.5, 1, 10, 1000])
 def test_speed_scales_the_time_and_nothing_else(speed: float) -> None:
     control = Recorder()
-    engine(speed=speed).translate(a_task(), control)
+    translate(a_task(), control, speed=speed)
     assert control.now_s == pytest.approx(10 / speed)
     assert {name for _, name, _ in control.heard} == set(STAGES)
 
 
 def test_a_failing_course_raises_what_the_submitter_will_read() -> None:
     with pytest.raises(EngineError) as caught:
-        engine().translate(a_task(outcome="error", error_code="no_speech"), Recorder())
+        translate(a_task(outcome="error", error_code="no_speech"), Recorder())
     assert (caught.value.code, caught.value.stage, caught.value.retryable) == ("no_speech", "transcribe", False)
 
 
 def test_a_stalled_job_ceases_to_report_and_ends_only_when_asked_to() -> None:
     control = Recorder(waits_left=500)
     with pytest.raises(StopAsked):
-        engine().translate(a_task(outcome="stall"), control)
+        translate(a_task(outcome="stall"), control)
     last_s, stage, fraction = control.heard[-1]
     assert (last_s, stage, fraction) == (pytest.approx(6), STALLS_IN, pytest.approx(0.6))
     assert control.now_s > 86_400
 
 
+def test_a_job_whose_time_stands_still_rests_and_waits_for_its_clock_to_be_moved() -> None:
+    control = Recorder(waits_left=3)
+    with pytest.raises(StopAsked):
+        translate(a_task(), control, Clock().run(0, 0))
+    assert control.rested == [True] * 4
+    assert [name for _, name, _ in control.heard if name != "fetch"] == []
+
+
+def on(clock: Clock, at_s: float, task: Task, **how: Any) -> float:
+    """Return for how many real seconds a task goes on that a worker begins at a real time."""
+    control = Recorder(now_s=at_s)
+    with suppress(EngineError):
+        translate(task, control, clock, **how)
+    return control.now_s - at_s
+
+
+BEGUN_S = START.timestamp()
+FROZEN = Clock().run(BEGUN_S - 1, 0)
+
+
+def test_on_a_clock_of_its_own_work_begins_with_the_submission() -> None:
+    ahead = FROZEN.advance(BEGUN_S + 5, 10)
+    assert on(ahead, BEGUN_S + 60, a_task()) == 0
+    assert on(ahead.run(BEGUN_S + 60, 2), BEGUN_S + 60, a_task(duration_s=16)) == pytest.approx(3)
+
+
+def test_the_next_attempt_begins_where_the_one_before_has_ended() -> None:
+    ahead = FROZEN.advance(BEGUN_S + 5, 25).run(BEGUN_S + 6, 1)
+    flaky = {"fail_attempts": 2, "duration_s": 10}
+    ends = [on(ahead, BEGUN_S + 6, a_task(attempt=each, **flaky)) for each in (1, 2, 3)]
+    assert ends == pytest.approx([0, 0, 5])
+
+
+def test_what_was_submitted_or_reset_after_the_clock_was_moved_has_all_its_time_before_it() -> None:
+    moved = FROZEN.advance(BEGUN_S - 0.5, 3600).run(BEGUN_S - 0.2, 1)
+    assert on(moved, BEGUN_S, a_task()) == pytest.approx(10)
+    assert on(moved.advance(BEGUN_S + 1, 60), BEGUN_S + 2, a_task(round_=1)) == pytest.approx(10)
+
+
 @pytest.mark.parametrize("waits", range(0, 11, 2))
 def test_the_engine_stops_wherever_it_is_asked_to(waits: int) -> None:
     with pytest.raises(StopAsked):
-        engine().translate(a_task(), Recorder(waits_left=waits))
+        translate(a_task(), Recorder(waits_left=waits))

@@ -2,7 +2,7 @@
 
 import pytest
 import redis
-from given import OUTPUT, Clock, a_job, begun
+from given import OUTPUT, Clock, a_job, begun, made
 from keyspace import told
 
 from contract.errors import StaleWriteError
@@ -10,7 +10,8 @@ from contract.job import Failure
 from contract.states import State
 from store import keys
 from store.jobs import JobStore
-from store.runs import Beat, Run, RunStore
+from store.ledger import Ledger
+from store.runs import Beat, Run, RunStore, beat_all
 
 PASSING = Failure(code="x", message="", retryable=True)
 
@@ -115,3 +116,35 @@ def test_what_a_job_was_asked_to_simulate_reaches_its_run(jobs: JobStore, runs: 
     run = runs.start("j1")
     assert run is not None
     assert run.record.simulate == {"duration_s": 1}
+
+
+def test_a_job_that_is_handed_back_is_the_next_to_be_taken_and_has_used_up_no_attempt(
+    jobs: JobStore, runs: RunStore, ledger: Ledger, clock: Clock
+) -> None:
+    run = begun(jobs, runs)
+    ledger.redis.lpop(ledger.turns.queue.key)  # as its worker has done
+    clock.pass_s(1)
+    made(jobs, "j2")
+    back = run.hand_back()
+    assert (back.state, back.attempt, back.position) == (State.QUEUED, 1, 0)
+    assert ledger.turns.queue.job_ids == ["j1", "j2"]
+    assert run.beat() is Beat.GONE
+    again = runs.start("j1")
+    assert again is not None
+    assert again.job.attempt == 1
+
+
+def test_a_job_whose_end_was_asked_for_is_not_handed_back_but_cancelled(jobs: JobStore, runs: RunStore) -> None:
+    run = begun(jobs, runs)
+    jobs.cancel("j1", "default")
+    assert run.hand_back().state is State.CANCELLED
+
+
+def test_many_leases_are_renewed_at_once_and_each_run_hears_its_own(
+    jobs: JobStore, runs: RunStore, ledger: Ledger
+) -> None:
+    held = [begun(jobs, runs, job_id) for job_id in ("j1", "j2", "j3")]
+    jobs.cancel("j2", "default")
+    held[2].complete(OUTPUT)
+    assert beat_all(ledger, held) == [Beat.GO, Beat.CANCEL, Beat.GONE]
+    assert beat_all(ledger, []) == []

@@ -173,7 +173,7 @@ def test_a_finished_job_is_forgotten_whole_after_its_time(
     with pytest.raises(JobNotFoundError):
         jobs.read("j1", "default")
     left = {key.decode() for key in connection.scan_iter()}
-    about_all = {"dubq:feed:default", "dubq:ordinal:default", "rq:queue:default", "rq:queues"}
+    about_all = {"dubq:feed:default", "dubq:ordinal:default", "dubq:turns", "rq:queues"}
     assert left - ({"dubq:durations"} if end != "cancelled" else set()) == about_all
 
 

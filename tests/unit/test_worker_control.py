@@ -31,6 +31,24 @@ def test_progress_is_cut_to_its_range_and_never_falls() -> None:
     assert [report.progress for report in told] == [0.5, 1.0]
 
 
+def test_a_wait_that_is_woken_returns_early_and_the_next_does_not() -> None:
+    control, _ = a_control()
+    control.wake()
+    began_s = time.monotonic()
+    control.wait(60)
+    control.wait(0.02)
+    assert 0.02 <= time.monotonic() - began_s < 10
+
+
+def test_a_wake_hides_no_request_to_stop() -> None:
+    control, _ = a_control()
+    control.stop(Stop.CANCELLED)
+    control.wake()
+    for _ in range(3):
+        with pytest.raises(StopAsked):
+            control.wait(60)
+
+
 def test_progress_that_is_no_number_is_a_fault_of_the_engine() -> None:
     control, _ = a_control()
     with pytest.raises(ValueError, match="progress has to be a number"):

@@ -8,6 +8,7 @@ from worker.ends import (
     Delivered,
     End,
     Fail,
+    HandBack,
     Leave,
     Refused,
     Stop,
@@ -88,3 +89,11 @@ def test_a_broken_limit_is_why_the_attempt_failed_however_its_engine_ends(end: E
 @pytest.mark.parametrize("stop", LIMITS)
 def test_an_engine_that_delivers_beyond_a_limit_has_delivered(stop: Stop) -> None:
     assert move_for(Delivered(OUTPUT), stop=stop, stage="render") == Complete(OUTPUT)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_job_that_is_handed_back_or_stopped_by_an_operator_is_so_however_its_engine_ended(end: End) -> None:
+    assert move_for(end, stop=Stop.HANDED_BACK, stage="voice") == HandBack()
+    stopped = move_for(end, stop=Stop.STOPPED, stage="voice")
+    assert isinstance(stopped, Fail)
+    assert (stopped.failure.code, stopped.failure.stage, stopped.failure.retryable) == ("stopped", "voice", False)

@@ -130,3 +130,12 @@ def test_an_engine_that_hears_nothing_of_its_limit_may_still_deliver(world: Worl
         return OUTPUT
 
     assert world.run(script).state is State.COMPLETED
+
+
+def test_who_rests_is_neither_stalled_nor_late_with_its_stage() -> None:
+    time = Timekeeper(StoreSettings(stage_limit=StageLimit.parse("30"), job_limit_s=math.inf), past(lull_s=0.01), 0)
+    time.hear(Report("voice", 0.1), 0)
+    for at_s in range(0, 3600, 20):
+        time.rest(at_s)
+        assert time.broken(at_s + 20) is None
+    assert time.broken(3610) is Stop.STAGE_TIME_LIMIT

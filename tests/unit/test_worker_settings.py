@@ -1,16 +1,12 @@
 import re
-import sys
 from runpy import run_module
-from types import ModuleType
 
 import pytest
 
 from contract.addresses import parse_networks
 from contract.errors import SettingsError
-from worker.law import Lognormal
+from contract.law import Lognormal
 from worker.settings import WorkerSettings
-from worker.simulator import Simulator
-from worker.tasks import engine_of
 
 
 def test_an_empty_environment_gives_the_contracts_defaults() -> None:
@@ -27,18 +23,21 @@ def test_every_variable_is_read() -> None:
             "DUBQ_SIM_ERROR_RATE": "0",
             "DUBQ_SIM_SEED": "7",
             "DUBQ_SIM_SPEED": "10",
-            "DUBQ_ENGINE": "my.engines:Real",
+            "DUBQ_ENGINE": "my.engines:Real, acme,simulator",
             "DUBQ_WEBHOOK_PRIVATE": "10.0.0.0/8",
             "DUBQ_WEBHOOK_SPEED": "60",
             "DUBQ_WEBHOOK_TIMEOUT_S": "3",
+            "DUBQ_SLOTS": "30",
+            "DUBQ_DRAIN_S": "2.5",
             "DUBQ_LOG_LEVEL": "DEBUG",
             "DUBQ_LOG_FORMAT": "console",
             "DUBQ_JOB_TTL_S": "60",
+            "DUBQ_CLIENT_RUNNING": "20",
         }
     )
     assert settings == WorkerSettings(
         store=settings.store,
-        engine="my.engines:Real",
+        engines=("my.engines:Real", "acme", "simulator"),
         sim_law=Lognormal(10, 0.5),
         sim_error_rate=0,
         sim_seed="7",
@@ -46,10 +45,12 @@ def test_every_variable_is_read() -> None:
         webhook_speed=60,
         webhook_timeout_s=3,
         sim_speed=10,
+        slots=30,
+        drain_s=2.5,
         log_level="debug",
         log_format="console",
     )
-    assert settings.store.job_ttl_s == 60
+    assert (settings.store.job_ttl_s, settings.store.client_running) == (60, 20)
 
 
 def test_everything_that_is_wrong_is_reported_at_once() -> None:
@@ -59,7 +60,9 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
                 "DUBQ_SIM_DURATION": "uniform:15:5",
                 "DUBQ_SIM_ERROR_RATE": "1.1",
                 "DUBQ_SIM_SPEED": "0",
-                "DUBQ_ENGINE": "my.engines",
+                "DUBQ_ENGINE": "my engines",
+                "DUBQ_SLOTS": "1.5",
+                "DUBQ_DRAIN_S": "-1",
                 "DUBQ_LOG_LEVEL": "loud",
                 "DUBQ_LOG_FORMAT": "xml",
                 "DUBQ_REDIS_URL": "http://example.com",
@@ -71,26 +74,11 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
         "DUBQ_SIM_DURATION",
         "DUBQ_SIM_ERROR_RATE",
         "DUBQ_SIM_SPEED",
+        "DUBQ_SLOTS",
+        "DUBQ_DRAIN_S",
         "DUBQ_LOG_LEVEL",
         "DUBQ_LOG_FORMAT",
     ]
-
-
-def test_the_engine_is_the_simulator_unless_another_is_named() -> None:
-    assert isinstance(engine_of(WorkerSettings()), Simulator)
-
-
-def test_a_named_engine_is_called_into_being(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("my_engine")
-    module.__dict__["Real"] = dict
-    monkeypatch.setitem(sys.modules, "my_engine", module)
-    assert engine_of(WorkerSettings(engine="my_engine:Real")) == {}
-
-
-@pytest.mark.parametrize("name", ["no_such_module_at_all:Engine", "worker.simulator:NoSuchEngine"])
-def test_an_engine_that_does_not_exist_is_a_fault_of_the_settings(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"DUBQ_ENGINE='{name}': "):
-        engine_of(WorkerSettings(engine=name))
 
 
 def test_rqs_configuration_file_names_the_redis_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

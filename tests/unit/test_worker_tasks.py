@@ -26,12 +26,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
 
 @pytest.fixture
-def env(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def env(monkeypatch: pytest.MonkeyPatch, connection: redis.Redis) -> Iterator[pytest.MonkeyPatch]:
     """Give a worker's environment; what a worker changes in its process is put back afterwards."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     logger = logging.getLogger(LOGGER)
     tasks._process.cache_clear()
     yield monkeypatch
+    if tasks._process.cache_info().currsize:
+        _, runner = tasks._process(connection)
+        runner.engine._engines["simulator"]._times.close()  # type: ignore[attr-defined]
     tasks._process.cache_clear()
     for number, handler in handlers.items():
         signal.signal(number, handler)

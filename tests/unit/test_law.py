@@ -4,7 +4,7 @@ from statistics import fmean, stdev
 
 import pytest
 
-from worker.law import LONGEST_S, Fixed, Lognormal, PerMinute, Uniform, parse
+from contract.law import LONGEST_S, Fixed, Lognormal, PerMinute, Uniform, parse
 
 
 def draws(text: str, count: int = 20_000, video_duration_s: float | None = None) -> list[float]:
