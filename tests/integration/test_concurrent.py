@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from crew import CONCURRENT, STALLS, Crew
+from given import a_job
 from rq import Retry
 from rq.command import send_stop_job_command
 from rq.job import JobStatus
@@ -16,6 +17,8 @@ from rq.suspension import resume, suspend
 from service import eventually
 
 from contract.states import State
+from store.ledger import New
+from store.records import now_utc
 from store.workers import count_slots
 
 if TYPE_CHECKING:
@@ -46,6 +49,20 @@ def test_one_process_has_two_hundred_jobs_under_way_at_once(crew: Crew) -> None:
     assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in crew.seqs().values())
     eventually(lambda: crew.queue.started_job_registry.count == 0)
     assert not crew.redis.keys("rq:execution*")
+
+
+def test_jobs_of_one_name_are_each_their_own_client_s(crew: Crew) -> None:
+    who, at = ("acme", "other"), now_utc()
+    assert None not in crew.ledger.create_many(New(a_job("same", at=at, client_id=each), "f", STALLS) for each in who)
+
+    def states() -> list[State]:
+        return [crew.jobs.read("same", each).state for each in who]
+
+    eventually(lambda: states() == [State.RUNNING, State.RUNNING], 10)
+    crew.jobs.cancel("same", "acme")
+    eventually(lambda: states() == [State.CANCELLED, State.RUNNING], 5)
+    crew.jobs.cancel("same", "other")
+    eventually(lambda: states() == [State.CANCELLED, State.CANCELLED], 5)
 
 
 def test_twenty_stop_requests_at_once_stop_their_own_jobs_and_no_other(crew: Crew) -> None:
