@@ -83,7 +83,7 @@ def test_a_reset_world_has_nothing_left_of_the_old_one(
     assert web.post("/reset").get_json() == {"cancelled": 2, "forgotten": 1}
     sweep.turn()
     for key in connection.scan_iter():  # what the service learned and noted on the way belongs to no world
-        if key.startswith((b"dubq:feed:", b"dubq:swe", b"dubq:durations", b"rq:")):
+        if key.startswith((b"dubq:feed:", b"dubq:swe", b"dubq:durations", b"dubq:turns", b"rq:")):
             connection.delete(key)
 
 

@@ -88,11 +88,6 @@ def test_full_standard_output_is_one_line_of_complaint(monkeypatch: pytest.Monke
     assert errors.getvalue().splitlines() == ["dubq: standard output cannot be written: No space left on device"]
 
 
-def test_the_help_says_what_is_only_recorded() -> None:
-    words = " ".join(run(Scripted(DONE), "submit", "--help").stdout.split())
-    assert "(recorded; " in words.split("--priority")[1].split(" --")[0]
-
-
 def test_every_command_in_the_help_exists_and_explains_itself() -> None:
     listed = run(Scripted(DONE), "--help").stdout
     for name in dubq.list_commands(None):
