@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env demo test test-fast check format docs bench soak compose-test lock clean
+.PHONY: help env demo test test-unit test-fast check format docs bench soak compose-test lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
@@ -25,9 +25,14 @@ test: env  ## run every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # compiled once, whatever the environment says of bytecode; and no test here uses hypothesis, which is slow to import
-test-fast: env  ## run the tests that need no socket, in seconds
-	PYTHONPATH=tests PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
-	  $(BIN)/python -m pytest tests/unit -m 'not sockets' -p no:hypothesispytest -p forked
+FAST = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
+  $(BIN)/python -m pytest tests/unit -p no:hypothesispytest
+
+test-unit: env  ## run the tests that need no socket and no Redis, in less than five seconds
+	$(FAST) -m 'not sockets and not store'
+
+test-fast: env  ## run those, and the store's on fakeredis
+	$(FAST) -m 'not sockets'
 
 check: env  ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

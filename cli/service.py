@@ -1,5 +1,6 @@
 """The whole service in one place: starts its parts in order, brings back those that die, and ends them in order."""
 
+import math
 import os
 import random
 import signal
@@ -32,6 +33,8 @@ END_S: Final = 10.0
 """What a part other than a worker may take to end."""
 HAND_BACK_S: Final = 5.0
 """What a worker may take to hand back the jobs that have not ended in time."""
+AGAIN_S: Final = 0.5
+"""How often a part that is in the way of somebody in a hurry is told so."""
 ORPHAN: Final = "orphan-"
 """The name of a session whose worker was killed while its job goes on, before the worker's pid."""
 
@@ -224,10 +227,13 @@ class Service:
         if patience_s:
             for child in children:
                 child.send(signal.SIGTERM)
-        until_s, hurries = time.monotonic() + patience_s, False
+        until_s, again_s = time.monotonic() + patience_s, math.inf
         while any(map(members, sessions)):
-            if not (in_time() or hurries):
-                hurries, until_s = True, min(until_s, time.monotonic() + hurry_s)
+            if again_s == math.inf and not in_time():
+                again_s, until_s = 0.0, min(until_s, time.monotonic() + hurry_s)
+            if time.monotonic() >= again_s:
+                # and again: of two signals that come before a process has heard the first, it hears one
+                again_s = time.monotonic() + AGAIN_S
                 for child in children:
                     child.send(signal.SIGTERM)
             if time.monotonic() >= until_s:

@@ -133,9 +133,9 @@ class Schedule:
             return self._backoff.pause_s(polls, chance)
         least_s = min(self._backoff.cap_s, LEAST_S * 2.0 ** min(max(0, polls - FREE_POLLS), 64))
         # past the cap only while hardly any job like this one ends
-        most_s = min(LONGEST_S, max(self._backoff.cap_s, law.quantile_s(0.1)))
+        most_s = max(self._backoff.cap_s / (1 + JITTER), law.quantile_s(0.1))
         pause_s = max(least_s, law.look_s(price_s))
-        return min(pause_s, most_s / (1 + JITTER)) * (1 + JITTER * chance)
+        return min(pause_s, most_s, LONGEST_S / (1 + JITTER)) * (1 + JITTER * chance)
 
     def _due(self, now_s: float) -> tuple[Remaining | None, float]:
         """Return what is left of the job that the next look is for, and its price: of many, one look finds several.

@@ -50,10 +50,13 @@ def retry(job: Job, at: datetime) -> Job:
 
 
 def hand_back(job: Job, at: datetime) -> Job:
-    """Put a running job back because its worker has to go: the attempt is not used up."""
+    """Put a running job back because its worker has to go: the attempt is not used up.
+
+    It begins again, yet its progress stays where it is until it is passed: within an attempt it never falls.
+    """
     if job.state is not State.RUNNING:
         raise IllegalTransitionError(job, State.QUEUED)
-    return _move(job, State.QUEUED, at, **_FRESH)
+    return _move(job, State.QUEUED, at, **{**_FRESH, "progress": job.progress})
 
 
 def fail_attempt(job: Job, at: datetime, failure: Failure) -> Job:

@@ -40,7 +40,7 @@ class Run:
 
     def __init__(self, ledger: Ledger, record: Record, presence: Presence | None = None) -> None:
         self._ledger, self.record, self._presence = ledger, record, presence
-        self._passage = Passage()
+        self._passage, self._kept = Passage(), record.job.progress
         self._beat = ledger.redis.register_script(BEAT)
 
     @property
@@ -61,7 +61,8 @@ class Run:
     def advance(self, stage: str | None, progress: float) -> Job:
         """Report the stage, and the progress of the whole job from 0.0 to 1.0."""
         job = self._write(lambda job, at: moves.advance(job, at, stage=stage, progress=progress))
-        if job.started_at:
+        # what an earlier run of this attempt has reached says nothing of the time that this one takes
+        if job.started_at and (job.progress > self._kept or not self._kept):
             self._passage.hear((job.updated_at - job.started_at).total_seconds(), job.progress)
         return job
 

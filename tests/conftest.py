@@ -47,7 +47,13 @@ def valkey() -> Iterator[ValkeyServer]:
         server.stop()
 
 
-@pytest.fixture(scope="session", params=["fakeredis", pytest.param("valkey", marks=pytest.mark.sockets)])
+STORES = [
+    pytest.param("fakeredis", marks=pytest.mark.store),
+    pytest.param("valkey", marks=[pytest.mark.store, pytest.mark.sockets]),
+]
+
+
+@pytest.fixture(scope="session", params=STORES)
 def used(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     """Return a Redis with whatever other tests have left in it: to make one costs more than to empty it."""
     if request.param == "fakeredis":

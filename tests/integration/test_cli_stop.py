@@ -82,6 +82,23 @@ def test_a_second_ctrl_c_ends_at_once(shell: Shell) -> None:
     assert leftovers(shell, family) == []
 
 
+def test_a_worker_that_could_not_hear_either_ctrl_c_ends_when_it_can(shell: Shell) -> None:
+    up = shell.up("--port", "0", "--workers", "1", "--drain", "600")
+    up.submit("j1", 600)
+    eventually(lambda: up.is_running("j1"), 10)
+    family, worker = up.family(), psutil.Process(up.parts()["worker-1"])
+    err = shell.folder / "up-0.err"
+    worker.suspend()  # signals of one kind that wait for a process are one
+    up.process.send_signal(signal.SIGINT)
+    eventually(lambda: "finishing 1 job" in err.read_text(), 5)
+    up.process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        up.process.wait(0.2)
+    worker.resume()
+    assert up.process.wait(4) == 0
+    assert leftovers(shell, family) == []
+
+
 def test_a_job_longer_than_the_drain_is_given_up(shell: Shell) -> None:
     up = shell.up("--port", "0", "--workers", "1", "--drain", "0.5")
     up.submit("j1", 600)

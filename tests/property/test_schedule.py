@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import pytest
 from given import START, a_job
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from client.schedule import LEAST_S, LONGEST_S, Remaining, Schedule
@@ -46,6 +46,7 @@ def test_no_pause_is_a_tight_loop_nor_past_the_longest(told: list[tuple[Eta, flo
 
 
 @given(eta=sane, chance=chances)
+@example(eta=Eta(p10_s=28.0, p50_s=28.0, p90_s=28.0), chance=0.0)  # just below the cap
 def test_no_look_comes_before_one_job_in_a_hundred_has_ended(eta: Eta, chance: float) -> None:
     schedule = Schedule(Backoff())
     schedule.hear(running(eta), 0.0)

@@ -122,7 +122,9 @@ def test_a_job_that_is_handed_back_begins_again_as_the_same_attempt() -> None:
     running = moves.advance(moves.start(a_job(), START), START, stage="voice", progress=0.5)
     back = moves.hand_back(running, LATER)
     assert (back.state, back.attempt, back.seq) == (State.QUEUED, running.attempt, running.seq + 1)
-    assert (back.stage, back.progress, back.started_at) == (None, 0.0, None)
+    assert (back.stage, back.progress, back.started_at) == (None, 0.5, None)
+    again = moves.advance(moves.start(back, LATER), LATER, stage="fetch", progress=0.1)
+    assert (again.stage, again.progress) == ("fetch", 0.5)
     with pytest.raises(IllegalTransitionError):
         moves.hand_back(back, LATER)
 

@@ -9,6 +9,7 @@ from contract.errors import StaleWriteError
 from contract.job import Failure
 from contract.states import State
 from store import keys
+from store.durations import Sample
 from store.jobs import JobStore
 from store.ledger import Ledger
 from store.runs import Beat, Run, RunStore, beat_all
@@ -132,6 +133,23 @@ def test_a_job_that_is_handed_back_is_the_next_to_be_taken_and_has_used_up_no_at
     again = runs.start("j1")
     assert again is not None
     assert again.job.attempt == 1
+
+
+def test_progress_that_an_earlier_run_has_made_teaches_nothing(
+    jobs: JobStore, runs: RunStore, ledger: Ledger, clock: Clock
+) -> None:
+    run = begun(jobs, runs)
+    clock.pass_s(10)
+    run.advance("voice", 0.5)
+    run.hand_back()
+    again = runs.start("j1")
+    assert again is not None
+    for progress in (0.1, 0.3, 0.6):
+        clock.pass_s(5)
+        again.advance("voice", progress)
+    again.complete(OUTPUT)
+    (row,) = ledger.redis.lrange(keys.durations(simulated=False), 0, -1)
+    assert Sample.parse(row).marks_s[0] == 2.5
 
 
 def test_a_job_whose_end_was_asked_for_is_not_handed_back_but_cancelled(jobs: JobStore, runs: RunStore) -> None:
