@@ -125,6 +125,17 @@ def test_the_clock_and_outages_are_moved_from_the_shell(words: tuple[str, ...], 
     assert json.loads(run(client, *words, "--json").stdout)
 
 
+@pytest.mark.parametrize(("command", "token"), [("outage", "the-admin-s"), ("clock", "a-client-s")])
+def test_outages_take_the_admin_s_token_and_clocks_a_client_s(
+    command: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUBQ_ADMIN_TOKEN", "the-admin-s")
+    monkeypatch.setenv("DUBQ_TOKEN", "a-client-s")
+    client = Scripted(DONE)
+    assert run(client, command).exit_code == 0
+    assert client.asked["token"] == token
+
+
 def test_a_service_without_a_simulator_is_told_of() -> None:
     found = run(Scripted(DONE, first=RouteNotFoundError("there is nothing here")), "clock")
     assert (found.exit_code, "there is nothing here" in found.stderr) == (2, True)
