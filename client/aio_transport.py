@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from . import answers, http
@@ -173,8 +174,28 @@ class AsyncTransport:
     def _live_session(self) -> aiohttp.ClientSession:
         if self._session is None:  # which only a running loop can make
             connector = aiohttp.TCPConnector(limit=POOL_SIZE, keepalive_timeout=KEPT_S)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=True)  # proxies, as requests does
+            # trust_env: proxies, as requests does
+            self._session = aiohttp.ClientSession(
+                connector=connector, trust_env=True, trace_configs=[_one_connection_each()]
+            )
         return self._session
+
+
+def _one_connection_each() -> aiohttp.TraceConfig:
+    """Let each request open one connection at most.
+
+    What is hung up on, aiohttp sends once more by itself. That is well where the connection had been kept, but a
+    service that is away would be knocked at twice each time.
+    """
+    traces = aiohttp.TraceConfig()
+
+    async def open_one(_session: aiohttp.ClientSession, request: SimpleNamespace, _params: object) -> None:
+        if hasattr(request, "has_opened"):
+            raise aiohttp.ServerDisconnectedError
+        request.has_opened = True
+
+    traces.on_connection_create_start.append(open_one)
+    return traces
 
 
 async def _read(response: aiohttp.ClientResponse, silence: asyncio.Timeout, quiet_s: float) -> bytes:
