@@ -211,6 +211,7 @@ def _forget_past(pipe: Pipeline, client_id: str) -> None:
     """Add to `pipe` what drops the traces that a client leaves besides its jobs."""
     traces = (keys.feed, keys.single, keys.ordinal, keys.webhook_secrets)
     pipe.delete(*(key(client_id) for key in traces))
+    pipe.hdel(keys.LIMITS, client_id)
     clocks.forget(pipe, client_id)  # its jobs go on to their end, also those that stand still by it
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from given import Clock
 
     from store.jobs import JobStore
+    from store.ledger import Ledger
     from store.sweep import Sweep
 
 
@@ -116,9 +117,10 @@ def test_nobody_inherits_the_jobs_of_a_deleted_client(
 
 
 def test_what_is_left_of_a_deleted_client_goes_with_its_last_job(
-    clients: Clients, jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis
+    clients: Clients, jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis, ledger: Ledger
 ) -> None:
     clients.create("acme")
+    ledger.turns.limit("acme", 5)
     made(jobs, client_id="acme")
     clients.delete("acme")
     jobs.cancel("j1", "acme")
@@ -128,6 +130,7 @@ def test_what_is_left_of_a_deleted_client_goes_with_its_last_job(
     sweep.turn()
     clients.forget_deleted()
     assert [key for key in keyspace(connection) if b"acme" in key or b"client" in key] == []
+    assert connection.hlen(keys.LIMITS) == 0
 
 
 def test_the_jobs_of_a_deleted_client_do_not_stand_still_by_its_clock(
