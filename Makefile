@@ -20,9 +20,10 @@ env: .venv/.made  ## make the environment, .venv, from the lock file
 demo: env  ## run the whole service on real jobs and show what waiting costs
 	$(BIN)/dubq demo
 
-# most tests wait for processes more than they compute, so three at a time suit two cores
+# most tests wait for processes more than they compute, so three at a time suit two cores; and those that wait longest
+# come first in the order of the folders, not last as the smallest modules
 test: env  ## run every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # compiled once, whatever the environment says of bytecode; and no test here uses hypothesis, which is slow to import
 FAST = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
