@@ -27,7 +27,7 @@ test: env  ## run every test
 
 # compiled once, whatever the environment says of bytecode; and no test here uses hypothesis, which is slow to import
 FAST = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
-  $(BIN)/python -m pytest tests/unit -p no:hypothesispytest
+  $(BIN)/python -m pytest tests/unit -p no:hypothesispytest -p no:schemathesis -p no:anyio -p no:platformdirs
 
 test-unit: env  ## run the tests that need no socket and no Redis, in some six seconds
 	$(FAST) -m 'not sockets and not store'
@@ -59,7 +59,7 @@ compose-test: env  ## try docker-compose.yml on a real Docker engine
 
 lock: env  ## pin every dependency again, with hashes and without naming an index
 	$(BIN)/pip-compile $(LOCK) --extra service -o requirements/runtime.txt pyproject.toml
-	$(BIN)/pip-compile $(LOCK) --extra dev --extra service --all-build-deps -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --extra dev --extra notify --extra rq-dashboard --extra service --all-build-deps -c requirements/runtime.txt -o requirements/dev.txt pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --only-build-deps --build-deps-for wheel -c requirements/dev.txt -o requirements/build.txt pyproject.toml
 
 LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
