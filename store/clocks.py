@@ -96,7 +96,10 @@ class ClockFollower:
     stay held. While Redis is away, clocks go on as they were last known; once it is back they are all read again.
     """
 
-    def __init__(self, connection: redis.Redis, real_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, connection: redis.Redis, real_s: Callable[[], float] = time.time, *, again_s: float = AGAIN_S
+    ) -> None:
+        self._again_s = again_s
         self._redis, self._real_s, self._store = connection, real_s, ClockStore(connection, real_s)
         self._known: dict[str, Clock] = {}
         self._wakes: dict[object, tuple[str, Callable[[], None]]] = {}
@@ -145,7 +148,7 @@ class ClockFollower:
             try:
                 self._listen()
             except redis.RedisError:
-                self._closed.wait(AGAIN_S)
+                self._closed.wait(self._again_s)
 
     def _listen(self) -> None:
         with self._redis.pubsub() as line:  # type: ignore[no-untyped-call]  # redis has types for most of it only

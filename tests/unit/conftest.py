@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import fakeredis
 import pytest
 from keyspace import keyspace
 from replying import Service
 from world import LOGGER, World
 
-from api.app import create_app
 from api.settings import ApiSettings
 from store.hub import Hub
 from store.ledger import Ledger
@@ -20,6 +18,7 @@ from store.settings import StoreSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import fakeredis
     import redis
     from faces import Face
     from flask import Flask
@@ -38,6 +37,8 @@ def hub() -> Hub:
 @pytest.fixture(scope="module")
 def app(used: redis.Redis, moved: Clock, hub: Hub) -> Flask:
     """Return an application for all tests of a module: its routes take long to compile."""
+    from api.app import create_app  # noqa: PLC0415 - slow to import, and the fastest tier has little use for it
+
     return create_app(ApiSettings(), used, clock=moved, hub=hub, ping_s=lambda _: PING_S)
 
 
@@ -74,16 +75,26 @@ def world(ledger: Ledger, clock: Clock) -> World:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(params=[pytest.param("fakeredis", marks=pytest.mark.store)])
 def server() -> fakeredis.FakeServer:
+    """Return the server of a fake Redis, which can be switched off."""
+    import fakeredis  # noqa: PLC0415 - slow to import, and the fastest tier has no use for it
+
     return fakeredis.FakeServer(version=(7,))
 
 
 @pytest.fixture
-def shaky(server: fakeredis.FakeServer, clock: Clock) -> Iterator[World]:
+def fake(server: fakeredis.FakeServer) -> fakeredis.FakeRedis:
+    """Return a Redis that can be switched off."""
+    import fakeredis  # noqa: PLC0415 - as above
+
+    return fakeredis.FakeRedis(server=server)
+
+
+@pytest.fixture
+def shaky(server: fakeredis.FakeServer, fake: fakeredis.FakeRedis, clock: Clock) -> Iterator[World]:
     """Give a world whose Redis can be switched off."""
-    connection = fakeredis.FakeRedis(server=server)
-    made = World(Ledger(connection, StoreSettings(), clock), clock, logging.getLogger(LOGGER))
+    made = World(Ledger(fake, StoreSettings(), clock), clock, logging.getLogger(LOGGER))
     made.submit()
     yield made
     server.connected = True

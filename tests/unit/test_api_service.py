@@ -6,7 +6,6 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-import fakeredis
 import pytest
 import structlog
 from rq import Queue, Worker
@@ -18,8 +17,8 @@ from store.settings import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    import fakeredis
     import redis
     from flask.testing import FlaskClient
 
@@ -39,6 +38,13 @@ REQUESTS = (
     ("POST", "/start-timer", {"duration": 1}),
     ("GET", "/readyz", None),
 )
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """Return a service whose Redis is away."""
+    nobody = tmp_path_factory.getbasetemp() / "nobody"
+    return create_app(ApiSettings(), connect(f"unix://{nobody}")).test_client()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/connect", "/jobs", "/jobs/nobody", "/nothing"])
@@ -65,23 +71,21 @@ def test_every_request_leaves_one_line_in_the_log(web: FlaskClient) -> None:
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
 def test_while_redis_is_away_the_answer_is_a_503_that_says_when_to_come_back(
-    tmp_path: Path, method: str, path: str, body: Any
+    away: FlaskClient, method: str, path: str, body: Any
 ) -> None:
-    web = create_app(ApiSettings(), connect(f"unix://{tmp_path}/nobody")).test_client()
-    answer = web.open(path, method=method, json=body)
+    answer = away.open(path, method=method, json=body)
     problem = json.loads(answer.data)
     assert (answer.status_code, problem["code"], problem["retryable"]) == (503, "unavailable", True)
     assert answer.headers["Retry-After"] == "1"
     assert answer.content_type == "application/problem+json"
 
 
-def test_a_process_answers_that_it_is_alive_while_redis_is_away(tmp_path: Path) -> None:
-    web = create_app(ApiSettings(), connect(f"unix://{tmp_path}/nobody")).test_client()
-    assert web.get("/healthz").get_json() == {"status": "ok"}
+def test_a_process_answers_that_it_is_alive_while_redis_is_away(away: FlaskClient) -> None:
+    assert away.get("/healthz").get_json() == {"status": "ok"}
 
 
-def test_a_fault_of_our_own_is_logged_and_tells_the_caller_nothing() -> None:
-    app = create_app(ApiSettings(), fakeredis.FakeRedis(version=(7,)))
+def test_a_fault_of_our_own_is_logged_and_tells_the_caller_nothing(fake: fakeredis.FakeRedis) -> None:
+    app = create_app(ApiSettings(), fake)
 
     @app.get("/fault")
     def fault() -> str:

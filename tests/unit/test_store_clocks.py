@@ -6,7 +6,6 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import fakeredis
 import pytest
 from service import eventually
 
@@ -17,6 +16,7 @@ from store.clocks import ClockFollower, ClockStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import fakeredis
     import redis
 
 
@@ -88,16 +88,16 @@ def test_a_clock_is_read_once_for_all_who_follow_it(clocks: ClockStore, follower
             assert second.clock == first.clock == Clock()
 
 
-def test_while_redis_is_away_time_goes_on_and_afterwards_it_is_read_again() -> None:
-    server = fakeredis.FakeServer(version=(7,))
-    connection = fakeredis.FakeRedis(server=server)
+def test_while_redis_is_away_time_goes_on_and_afterwards_it_is_read_again(
+    server: fakeredis.FakeServer, fake: fakeredis.FakeRedis
+) -> None:
     server.connected = False
-    follower = ClockFollower(connection, lambda: 1000.0)
+    follower = ClockFollower(fake, lambda: 1000.0, again_s=0.01)
     woken = threading.Event()
     with follower.follow("acme", woken.set) as acme:
         assert acme.now_s() == 1000
         server.connected = True
-        ClockStore(connection, lambda: 1000.0).move("acme", lambda clock, real_s: clock.advance(real_s, 5))
+        ClockStore(fake, lambda: 1000.0).move("acme", lambda clock, real_s: clock.advance(real_s, 5))
         assert woken.wait(10)
         eventually(lambda: acme.now_s() == 1005)
     follower.close()
