@@ -1,7 +1,7 @@
 """The routes under /jobs: parse, ask the store, answer."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -10,10 +10,11 @@ from os import urandom
 from typing import Final
 
 import flask
+import redis
 
 from contract.addresses import NONE, Networks
 from contract.engines import DEFAULT
-from contract.errors import FieldProblem, InvalidFieldsError
+from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError
 from contract.ids import is_job_id, uuid7
 from contract.job import Job
 from contract.states import State
@@ -64,8 +65,11 @@ class JobRoutes:
         app.add_url_rule("/jobs/<job_id>/reset", view_func=self.reset, methods=["POST"])
 
     def submit(self) -> flask.Response:
-        """Take a job: 202, or 200 if this very submission has made it before."""
-        key = idempotency_key()
+        """Take a job: 202, or 200 if this very submission has made it before; at its end if the caller prefers to wait.
+
+        What was accepted stays so: whatever becomes of the wait, the answer is the job as far as it is known.
+        """
+        key, wait = idempotency_key(), wait_preferred()
         submission = Submission.parse(json_object(), private=self._private, engines=self._engines)
         now = self._clock()
         created = self._store.create(
@@ -75,12 +79,17 @@ class JobRoutes:
             idempotency_key=key,
             id_is_chosen=submission.job_id is not None,
         )
-        return accepted(created.job) if created.is_new else job_answer(created.job)
+        write = accepted if created.is_new else job_answer
+        if wait is None:
+            return write(created.job)
+        with suppress(redis.RedisError, JobNotFoundError):
+            return self._hold(created.job.job_id, replace(wait, until_done=True, ping_s=None), write)
+        return write(created.job)
 
     def read(self, job_id: str) -> flask.Response:
         """Answer with one job, held until there is news if the caller prefers that; 304 if it knows it as it is."""
         job_id, wait = known_job_id(job_id), wait_preferred()
-        return self._wait(job_id, wait) if wait else _as_it_is(self._store.read(job_id, client_id()))
+        return self._hold(job_id, wait, _as_it_is) if wait else _as_it_is(self._store.read(job_id, client_id()))
 
     def read_many(self) -> flask.Response:
         """Answer with the jobs that are named, or with a page of the list."""
@@ -104,7 +113,7 @@ class JobRoutes:
         """Run a finished job again."""
         return accepted(self._store.reset(known_job_id(job_id), client_id()))
 
-    def _wait(self, job_id: str, wait: Wait) -> flask.Response:
+    def _hold(self, job_id: str, wait: Wait, write: Callable[[Job], flask.Response]) -> flask.Response:
         """Answer once the job is done, or past what the caller knows of it; at the latest when the wait is over.
 
         Whoever wants to hear meanwhile that its line is there is answered at once, with a body that takes so long.
@@ -120,7 +129,7 @@ class JobRoutes:
                 return told.done or (told.seq != known and not until_done)
 
             if wait.ping_s is None or is_enough(first):
-                response = _as_it_is(outcome(hold(waiter, first, read, is_enough, wait.seconds)))
+                response = write(outcome(hold(waiter, first, read, is_enough, wait.seconds)))
             else:
                 ping_s = max(wait.ping_s, ceil(self._ping_s(self._hub.waiting)))
                 wait = replace(wait, ping_s=ping_s)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from store.feed import News, place
+from store.standing import Stands
 
 
 class Story(Protocol):
@@ -19,6 +20,9 @@ class Story(Protocol):
 
     def take(self, news: News) -> Iterator[News]:
         """Yield what of a change that was heard is to be told."""
+
+    def misses(self, stands: Stands) -> bool:
+        """Whether the reader knows it otherwise than it stands."""
 
     def look(self) -> Iterator[News]:
         """Read what stands, and yield what of it is to be told. Raises what reading raises."""
@@ -39,6 +43,10 @@ class JobStory:
         """Yield the change unless it is known."""
         if news.seq > self._seq:
             yield self._told(news)
+
+    def misses(self, stands: Stands) -> bool:
+        """Whether the job is not as the reader knows it, or is no more."""
+        return stands.seq != self._seq
 
     def look(self) -> Iterator[News]:
         """Yield the job if it is not as the reader knows it.
@@ -66,6 +74,10 @@ class ClientStory:
         """Yield the change unless it is known."""
         if place(news.feed_id) > place(self._at):
             yield self._told(news)
+
+    def misses(self, stands: Stands) -> bool:
+        """Whether there is something after where the reader stands."""
+        return place(stands.feed_id) > place(self._at)
 
     def look(self) -> Iterator[News]:
         """Yield all that came since."""

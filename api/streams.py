@@ -12,6 +12,7 @@ from contract.backoff import Backoff
 from contract.errors import JobNotFoundError
 from store.feed import News
 from store.hub import Signal, Waiter
+from store.standing import Stands
 
 from .stories import Story
 
@@ -95,7 +96,7 @@ def tell(
             silence_s = pace()  # what was said last has been kept until here
             yield ping(silence_s) + b"\n"
         try:
-            if failed or word is Signal.LOOK:
+            if failed or word is Signal.LOOK or (isinstance(word, Stands) and story.misses(word)):
                 yield from map(event, story.look())
             elif isinstance(word, News):
                 yield from map(event, story.take(word))

@@ -13,6 +13,7 @@ from contract.errors import JobNotFoundError
 from contract.job import Job
 from store.feed import News
 from store.hub import Signal, Waiter
+from store.standing import Stands
 
 READ_AGAIN: Final = Backoff(first_s=0.5, cap_s=5)
 """How long a look that has failed is put off, unless there is a reason to look before."""
@@ -51,6 +52,8 @@ def hold(
             continue
         if isinstance(word, News) and not is_enough(word) and not failed:
             continue  # most are progress, and whoever waits for the end need not read each
+        if isinstance(word, Stands) and word.seq == job.seq and not failed:
+            continue  # the line was lost, and nothing was missed
         try:
             job, failed = read(), 0
         except redis.RedisError:

@@ -5,21 +5,24 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from enum import Enum
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import redis
 
-from . import keys
+from . import keys, standing
 from .feed import News
+from .standing import Stands
 
 BOUND: Final = 100
 """So many news wait for a slow reader; then all are dropped, and it is told to look for itself."""
+TOGETHER: Final = 500
+"""Of so many jobs it is read at once where they stand; in between, others have their turn."""
 TICK_S: Final = 1.0
 SILENCE_S: Final = 5.0
 """A line that was silent for so long is asked whether it is still there; silent for twice as long, it is not."""
-_CHANNELS: Final = keys.EVERY_CHANNEL.removesuffix("*").encode()
+_CHANNELS: Final = keys.EVERY_CHANNEL.removesuffix("*")
 
 
 class Signal(Enum):
@@ -30,6 +33,9 @@ class Signal(Enum):
     END = "there will be no more: this process is about to end, or a token has"
 
 
+Word: TypeAlias = News | Stands | Signal
+
+
 class Waiter:
     """One reader's news, oldest first. Leaving the `with` block ends them."""
 
@@ -38,7 +44,7 @@ class Waiter:
     def __init__(self, hub: "Hub", key: bytes) -> None:
         self._hub, self._key = hub, key
         # by the module's name: gevent has replaced the class in it
-        self._news: queue.SimpleQueue[News | Signal] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[Word] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -48,18 +54,18 @@ class Waiter:
     ) -> None:
         self.leave()
 
-    def next(self, within_s: float) -> News | Signal:
+    def next(self, within_s: float) -> Word:
         """Return what comes next, SILENCE if that is nothing `within_s`."""
         try:
             return self._news.get(timeout=max(0.0, within_s))
         except queue.Empty:
             return Signal.SILENCE
 
-    def put(self, word: News | Signal) -> None:
+    def put(self, word: Word) -> None:
         """Add to what is told; never blocks, however slow the reader is. For the hub, which holds its lock."""
         if self._news.qsize() >= BOUND:
             self._drop()
-            if isinstance(word, News):
+            if word is not Signal.END:
                 word = Signal.LOOK
         self._news.put(word)
 
@@ -79,7 +85,7 @@ class Hub:
     """Knows who waits for what.
 
     A subscription feeds it all the time, not only while somebody waits. So whoever joins and then reads the job
-    misses nothing; and whenever the subscription may have missed something, everyone is told to LOOK.
+    misses nothing; and whenever the subscription may have missed something, everyone is told what stands since.
     """
 
     def __init__(self) -> None:
@@ -119,11 +125,18 @@ class Hub:
             for waiter in there:
                 waiter.put(word)
 
-    def look(self) -> None:
-        """Tell everyone that something may have been missed."""
+    def waited_for(self) -> list[tuple[str, str]]:
+        """Return what somebody waits for, each once: a job (client_id, job_id), or all of a client (client_id, "")."""
+        with self._lock:
+            found = [key.decode().removeprefix(_CHANNELS) for key in self._waiters]
+        return [(client_id, job_id) for client_id, _, job_id in (each.partition(":") for each in found)]
+
+    def tell_standing(self, client_id: str, job_id: str, stands: Stands | None) -> None:
+        """Tell those who wait for this, after something may have been missed, where it stands; None: to look."""
         with self._lock:
             if not self._is_closed:
-                self._tell_all(Signal.LOOK)
+                for waiter in self._waiters.get(keys.channel(client_id, job_id).encode(), ()):
+                    waiter.put(stands or Signal.LOOK)
 
     def expel(self, client_id: str) -> None:
         """Tell those who wait for a client's jobs that it is over: whoever may still come in comes back."""
@@ -174,7 +187,7 @@ def listen(
             silent_s = clock() - heard_s
             if message is not None:
                 heard_s, is_asked = clock(), False
-                _hear(hub, message, forget)
+                _hear(connection, hub, message, forget)
             elif silent_s > 2 * SILENCE_S:
                 raise redis.ConnectionError(f"the line was silent for {silent_s:.0f} s")
             elif silent_s > SILENCE_S and not is_asked:
@@ -182,9 +195,9 @@ def listen(
                 is_asked = True
 
 
-def _hear(hub: Hub, message: dict[str, Any], forget: Callable[[], object]) -> None:
+def _hear(connection: redis.Redis, hub: Hub, message: dict[str, Any], forget: Callable[[], object]) -> None:
     if message["type"] == "pmessage":
-        client_id, _, job_id = message["channel"].removeprefix(_CHANNELS).partition(b":")
+        client_id, _, job_id = message["channel"].removeprefix(_CHANNELS.encode()).partition(b":")
         if job_id:
             hub.tell(message["channel"], message["data"])
         else:
@@ -192,10 +205,20 @@ def _hear(hub: Hub, message: dict[str, Any], forget: Callable[[], object]) -> No
             hub.expel(client_id.decode())
     elif message["type"] == "psubscribe":  # from here on nothing is missed; what was before may have been
         forget()
-        hub.look()
+        _catch_up(connection, hub)
 
 
-def _word(payload: bytes) -> News | Signal:
+def _catch_up(connection: redis.Redis, hub: Hub) -> None:
+    """Tell everyone where stands what they wait for. Raises redis.RedisError: then the line has to begin anew."""
+    waited = hub.waited_for()
+    for at in range(0, len(waited), TOGETHER):
+        some = waited[at : at + TOGETHER]
+        for (client_id, job_id), stands in zip(some, standing.read(connection, some), strict=True):
+            hub.tell_standing(client_id, job_id, stands)
+        sleep(0)
+
+
+def _word(payload: bytes) -> Word:
     try:
         return News.heard(payload)
     except (KeyError, TypeError, ValueError):  # no change that we know how to tell: let them read for themselves

@@ -97,6 +97,11 @@ class Record:
         )
 
 
+def seq_of(version: str) -> int:
+    """Return the `seq` of the document that stands at a version."""
+    return int(version.removesuffix(_CANCEL))
+
+
 def document(job: Job) -> str:
     """Return the JSON to keep: the job document without its live fields."""
     wire = job.to_wire()

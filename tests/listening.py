@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from api.listener import Listener
-from store.hub import Signal
+from store.standing import Stands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def listening(connection: redis.Redis, hub: Hub) -> Iterator[None]:
-    """Feed the hub; begin once it is sure to be fed, which is when everyone is told to look."""
+    """Feed the hub; begin once it is sure to be fed, which is when everyone is told where things stand."""
     listener = Listener(connection, hub, tick_s=0.02)
     with hub.join("default", "begin") as waiter:
         listener.start()
-        assert waiter.next(10) is Signal.LOOK
+        assert isinstance(waiter.next(10), Stands)
     try:
         yield
     finally:

@@ -58,10 +58,12 @@ def test_the_shown_stream_begins_with_the_job_and_ends_with_its_end(service: Ser
 
 
 def test_the_shown_answers_are_held_until_there_is_news(service: Service) -> None:
-    end, change, with_pings = run_all("long-poll.md", service)
+    end, change, submitted, with_pings = run_all("long-poll.md", service)
     assert "Preference-Applied: wait=55; until=done\r\n" in end
     assert '"state": "completed"' in end
     assert "Preference-Applied: wait=55\r\n" in change
+    assert submitted.startswith("HTTP/1.1 202 ")
+    assert '"state": "completed"' in submitted
     assert "Preference-Applied: wait=55; until=done; ping=1\r\n" in with_pings
 
 

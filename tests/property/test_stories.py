@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from api.stories import ClientStory, JobStory
 from api.streams import event, tell
 from contract.errors import JobNotFoundError
-from store.feed import News, place
-from store.hub import BOUND, Hub, Signal, Waiter
+from store.feed import START, News, place
+from store.hub import BOUND, Hub, Waiter, Word
+from store.standing import Stands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ACTS = st.sampled_from(["read", "write", "deliver", "lose the line", "line is back", "reading fails", "reading works"])
-OUTAGE = ["read", "lose the line", "write", "reading fails", "line is back", "read"]
+OUTAGE = ["read", "lose the line", "write", "line is back", "reading fails", "read"]
 """The end is written while the line is lost, and the first look after that fails."""
 CHANNEL = b"dubq:events:default:j1"
 
@@ -53,9 +54,11 @@ class World:
             case "lose the line":
                 self.is_up = False
                 self.under_way.clear()
-            case "line is back" if not self.is_up:
+            case "line is back" if not self.is_up and self.can_read:
                 self.is_up = True
-                self.hub.look()
+                newest = self.written[-1] if self.written else None
+                self.hub.tell_standing("default", "j1", Stands(seq=newest.seq if newest else 0))
+                self.hub.tell_standing("default", "", Stands(feed_id=newest.feed_id if newest else START))
             case "reading fails" | "reading works":
                 self.can_read = act == "reading works"
 
@@ -85,7 +88,7 @@ class Impatient:
 
     waiter: Waiter
 
-    def next(self, _: float) -> News | Signal:
+    def next(self, _: float) -> Word:
         return self.waiter.next(0)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from given import a_job
 from listening import listening
-from news import OUTPUT, held, start, submit
+from news import BODY, OUTPUT, held, start, submit
 from redis import ConnectionError  # noqa: A004 - what Redis being away is
 from service import eventually
 
@@ -184,3 +184,36 @@ def test_a_preference_that_cannot_be_understood_is_none(
     start(runs).complete(OUTPUT)
     answer = held(web, prefer)
     assert (answer.status_code, answer.headers.get("Preference-Applied")) == (200, applied)
+
+
+def test_a_submit_that_prefers_to_wait_is_answered_at_the_job_s_end(
+    web: FlaskClient, hub: Hub, connection: redis.Redis, runs: RunStore
+) -> None:
+    with listening(connection, hub), ThreadPoolExecutor() as pool:
+        sent = pool.submit(web.post, "/jobs", json=BODY | {"job_id": "j1"}, headers={"Prefer": "wait=30; ping=1"})
+        eventually(lambda: hub.waiting == 1, 5)
+        run = start(runs)
+        run.advance("fetch", 0.5)
+        run.complete(OUTPUT)
+        answer = sent.result()
+    assert (answer.status_code, answer.get_json()["state"], answer.headers["Location"]) == (
+        202,
+        "completed",
+        "/jobs/j1",
+    )
+    assert answer.headers["Preference-Applied"] == "wait=30; until=done"
+    again = web.post("/jobs", json=BODY | {"job_id": "j1"}, headers={"Prefer": "wait=30"})
+    assert (again.status_code, again.get_json()) == (200, answer.get_json())
+    assert hub.waiting == 0
+
+
+def test_a_submit_that_was_accepted_stays_so_whatever_becomes_of_its_wait(
+    web: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ConnectionError("as told")
+
+    monkeypatch.setattr("store.jobs.fetch_one", fails)
+    answer = web.post("/jobs", json=BODY | {"job_id": "j1"}, headers={"Prefer": "wait=30"})
+    assert (answer.status_code, answer.get_json()["state"]) == (202, "queued")
+    assert "Preference-Applied" not in answer.headers

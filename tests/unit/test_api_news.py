@@ -243,7 +243,7 @@ def test_what_failed_to_be_read_is_read_again(
 
         with monkeypatch.context() as patch:
             patch.setattr("store.jobs.fetch_one", fails)
-            hub.look()
+            hub.tell_standing("default", "j1", None)
             assert next(blocks) == ": ping 0.05"
             assert down.wait(5)
         assert next_job(blocks)["state"] == "completed"

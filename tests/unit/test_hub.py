@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -11,7 +12,8 @@ from listening import listening
 
 from store import keys
 from store.feed import News
-from store.hub import BOUND, Hub, Signal, listen
+from store.hub import BOUND, TOGETHER, Hub, Signal, listen
+from store.standing import Stands
 
 if TYPE_CHECKING:
     from store.jobs import JobStore
@@ -80,7 +82,7 @@ def test_a_closed_hub_says_so_to_all_and_to_whoever_comes_later() -> None:
     with hub.join("default", "j1") as before:
         hub.close()
         with hub.join("default") as after:
-            hub.look()
+            hub.tell_standing("default", "j1", Stands(seq=7))
             for seq in range(BOUND + 5):
                 hub.tell(CHANNEL, payload(seq))
             assert before.next(0) is after.next(0) is Signal.END
@@ -92,7 +94,7 @@ def test_a_line_that_is_cut_comes_back_and_everyone_looks(connection: redis.Redi
     hub = Hub()
     with listening(connection, hub), hub.join("default", "j1") as waiter:
         connection.execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
-        assert waiter.next(10) is Signal.LOOK
+        assert isinstance(waiter.next(10), Stands)
         jobs.create(a_job("j1"), fingerprint="f")
         assert isinstance(waiter.next(5), News)
 
@@ -112,3 +114,33 @@ def test_a_whole_process_has_one_subscription_whatever_it_waits_for(connection: 
         assert connection.pubsub_channels() == []
         for each in waiters:
             each.leave()
+
+
+def test_after_a_lost_line_everyone_is_told_where_things_stand_in_a_few_round_trips(
+    connection: redis.Redis, jobs: JobStore, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.create(a_job("j0"), fingerprint="f")
+    jobs.create(a_job("j1"), fingerprint="f")
+    run = runs.start("j1")
+    assert run
+    jobs.cancel("j1", "default")  # asked for: the version has a mark, and no change is told
+    connection.set(keys.record(keys.ref("default", "j2")), "no hash")
+    hub, trips = Hub(), 0
+    execute = redis.client.Pipeline.execute
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal trips
+        trips += 1
+        return execute(*arguments, **options)
+
+    with ExitStack() as stack:
+        waiters = [stack.enter_context(hub.join("default", f"j{n}")) for n in range(TOGETHER) for _ in range(2)]
+        every, nobody = stack.enter_context(hub.join("default")), stack.enter_context(hub.join("nobody"))
+        monkeypatch.setattr(redis.client.Pipeline, "execute", counted)
+        with listening(connection, hub):
+            told = [each.next(5) for each in waiters]
+            assert told[:6] == [Stands(seq=1)] * 2 + [Stands(seq=2)] * 2 + [Signal.LOOK] * 2
+            assert set(told[6:]) == {Stands()}
+            assert every.next(5) == Stands(feed_id=jobs.record("j1", "default").feed_id)
+            assert nobody.next(5) == Stands()
+    assert trips == 2
