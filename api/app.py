@@ -30,6 +30,7 @@ from .jobs import JobRoutes
 from .keeper import Keeper
 from .listener import Listener
 from .news import NewsRoutes
+from .origins import Origins
 from .outages import Latency, OutageRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
@@ -63,6 +64,7 @@ def create_app(
         app.json.ensure_ascii = app.json.sort_keys = False
     tracing.mount(app)
     problems.mount(app)
+    Origins(settings.origins, asks=settings.auth).mount(app)
     if settings.simulates and settings.sim_outages:
         OutageRoutes(OutageStore(connection), seed=settings.sim_seed).mount(app)
     if settings.simulates and settings.sim_latency:

@@ -23,7 +23,7 @@ ACTING_FOR: Final = "X-Client-Id"
 KNOWN_FOR_S: Final = 1.0
 """So long a process relies on what it has read of a token, unless it is told before that one has ended."""
 MOST_KNOWN: Final = 10_000
-_IN_URL: Final = frozenset({"token", "access_token", "api_key", "apikey", "x-api-key", "authorization"})
+_IN_URL: Final = frozenset({"token", "access_token", "api_key", "apikey", "x-api-key", "authorization", "bearer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class Doorkeeper:
 
     def _let_in(self) -> None:
         """Note who is asking. Raises AuthenticationError, TokenInUrlError or ForbiddenError."""
+        if flask.request.query_string and not _IN_URL.isdisjoint(name.lower() for name in flask.request.args):
+            raise TokenInUrlError
         if flask.request.path in OPEN:
             return
         flask.g.caller = _acting(self._bearer() if self._settings.auth else Caller(DEFAULT_CLIENT, is_admin=True))
@@ -75,8 +77,6 @@ class Doorkeeper:
 
     def _bearer(self) -> Caller:
         """Return whom the request's token stands for."""
-        if not _IN_URL.isdisjoint(name.lower() for name in flask.request.args):
-            raise TokenInUrlError
         token = _token()
         known, until_s = self._known.get(token, (None, 0.0))
         if known and self._clock() < until_s:

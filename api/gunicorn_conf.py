@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it has no stubs
-from gunicorn.http import message  # type: ignore[import-untyped]
+from gunicorn.http import message, wsgi  # type: ignore[import-untyped]
 
 from contract.errors import SettingsError
 
@@ -58,6 +58,8 @@ preload_app = False
 # A thousand ids in one GET are 65 kB. gunicorn allows 8 kB or anything at all: raise what it calls the most.
 message.MAX_REQUEST_LINE = 1024 * 1024
 limit_request_line = message.MAX_REQUEST_LINE
+# What runs here is nobody's business, nor of which version.
+wsgi.SERVER = "dubq"
 
 
 def when_ready(server: Any) -> None:

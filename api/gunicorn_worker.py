@@ -9,12 +9,18 @@ from uuid import uuid4
 import gevent
 from gunicorn.http.errors import (  # type: ignore[import-untyped]  # it has no stubs
     ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
 )
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
+STUCK_S: Final = 60.0
+"""A reader has so long for each piece of an answer; one that takes nothing is hung up on."""
+_OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)
+"""Which gunicorn derives from what is wrong with requests."""
 _STATUS: Final = (
     (LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),
     (LimitRequestHeaders, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
@@ -33,7 +39,16 @@ class Worker(GeventWorker):  # type: ignore[misc]  # it has no stubs
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Answer a request; once the process is about to end, it is the last on its connection."""
-        super().handle_request(listener_name, req, sock, addr)
+        from .bodies import InTime  # noqa: PLC0415 - only now, as below
+
+        sock.settimeout(STUCK_S)
+        if getattr(req.body.reader, "length", True):  # most requests have no body
+            req.body.reader = InTime(req.body.reader, gevent.Timeout)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:
+            self.log.info("a reader took nothing for %g s", STUCK_S)
+            raise StopIteration from None
         if not self.alive:
             raise StopIteration
 
@@ -46,7 +61,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # it has no stubs
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Refuse a request; everything but a refusal stays gunicorn's."""
-        if not isinstance(exc, ParseException):
+        if not isinstance(exc, ParseException) or isinstance(exc, _OURS):
             super().handle_error(req, client, addr, exc)
             return
         try:
@@ -60,6 +75,7 @@ def refusal(error: Exception, request_id: str) -> bytes:
     # only now: what gunicorn's first process imports comes too early for gevent to patch
     from contract.errors import RequestError  # noqa: PLC0415
 
+    from .outgoing import SHIELD  # noqa: PLC0415
     from .problems import members  # noqa: PLC0415
 
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
@@ -70,8 +86,7 @@ def refusal(error: Exception, request_id: str) -> bytes:
         "Connection: close",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "X-Content-Type-Options: nosniff",
         f"X-Request-Id: {request_id}",
+        *(f"{name}: {value}" for name, value in SHIELD.items()),
     )
     return "\r\n".join((*lines, "", "")).encode() + body

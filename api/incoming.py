@@ -18,9 +18,11 @@ from contract.errors import (
     MediaTypeError,
     NotJsonError,
     RequestError,
+    SlowBodyError,
 )
 from contract.ids import is_job_id
 
+from .bodies import LateBodyError
 from .problems import invalid
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -41,9 +43,14 @@ def json_object() -> dict[str, Any]:
 
 
 def body() -> bytes:
-    """Return the request's body. Raises BodyTooLargeError, werkzeug's own of the kind, or RequestError."""
+    """Return the request's body.
+
+    Raises BodyTooLargeError, werkzeug's own of the kind, SlowBodyError or RequestError.
+    """
     try:
         raw = flask.request.get_data()
+    except LateBodyError as error:
+        raise SlowBodyError(str(error)) from None
     except ParseException as error:
         raise RequestError(f"the body is sent in broken chunks: {error}") from None
     # a body without a Content-Length is read up to the limit and cut there, without a word

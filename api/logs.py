@@ -9,6 +9,7 @@ import structlog
 from structlog.typing import EventDict
 
 from contract.job import to_rfc3339
+from contract.lines import inert
 
 from .settings import LogFormat, LogLevel
 
@@ -22,6 +23,7 @@ def configure(level: LogLevel, form: LogFormat) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _stamp,
+        _inert,
     ]
     # both without the frames' local variables: they hold what callers sent, and the URL of Redis
     last: list[Any] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
@@ -51,6 +53,10 @@ def configure(level: LogLevel, form: LogFormat) -> None:
 
 def _stamp(_logger: Any, _method: str, line: EventDict) -> EventDict:
     return {**line, "timestamp": to_rfc3339(datetime.now(UTC))}
+
+
+def _inert(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    return {name: inert(value) for name, value in line.items()}
 
 
 def _in_order(_logger: Any, _method: str, line: EventDict) -> EventDict:

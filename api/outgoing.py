@@ -11,6 +11,24 @@ PENDING_RETRY_S: Final = 1
 LONGEST_RETRY_S: Final = 30
 """An expectation is no promise: who asks plainly should do so twice a minute at least."""
 
+SHIELD: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer says to browsers, unless its route says it otherwise: data is no page, and nobody else's."""
+
+
+def shield(response: flask.Response) -> None:
+    """Add what an answer does not say for itself."""
+    said = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - to iterate over headers gives pairs
+    for name, value in SHIELD.items():
+        if name.lower() not in said:
+            response.headers.add(name, value)
+
 
 def answer(data: Any, status: int = 200) -> flask.Response:
     """Return a JSON answer."""

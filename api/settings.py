@@ -21,6 +21,7 @@ NOT_ALONE: Final = (
     "without tokens the service listens on loopback alone; DUBQ_AUTH=on asks for them, "
     "DUBQ_BEHIND_LOOPBACK=yes says that only this machine can reach that address"
 )
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 _ADMIN_TOKEN: Final = re.compile(r"[\x21-\x7e]{20,200}")
 
 
@@ -30,6 +31,7 @@ class ApiSettings:
 
     Without `auth` whoever reaches the service may do everything, so it listens on loopback alone, unless
     `is_behind_loopback`: something else sees to that. `admin_token` None: the service makes one.
+    `origins` are those of the web pages that may use the service besides its own.
     `webhook_private` are the networks that webhooks may go to besides public addresses.
     `engines` are those that a submission may name; the first is for those that name none. If the simulator is one of
     them, `sim_outages` lets the operator play outages, and `sim_latency` is how long every answer takes besides.
@@ -47,6 +49,7 @@ class ApiSettings:
     sim_outages: bool = False
     sim_latency: Law | None = None
     sim_seed: str | None = None
+    origins: frozenset[str] = frozenset()
     max_body_bytes: int = 1024 * 1024
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
@@ -71,6 +74,7 @@ class ApiSettings:
             sim_outages=env.read("DUBQ_SIM_OUTAGES", "off", one_of("on", "off")) == "on",
             sim_latency=env.read("DUBQ_SIM_LATENCY", None, law.parse),
             sim_seed=env.read("DUBQ_SIM_SEED", None, str),
+            origins=env.read("DUBQ_ORIGINS", frozenset[str](), _origins),
             log_level=cast("LogLevel", env.read("DUBQ_LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))),
             log_format=cast("LogFormat", env.read("DUBQ_LOG_FORMAT", "json", one_of("json", "console"))),
         )
@@ -104,6 +108,15 @@ def without_secret(redis_url: str) -> str | None:
     """Return the URL if it can be shown to callers as it is; None if it holds a password."""
     parts = urlsplit(redis_url)
     return None if parts.password or "password" in parse_qs(parts.query) else redis_url
+
+
+def _origins(text: str) -> frozenset[str]:
+    """Read origins with commas between them. Raises ValueError."""
+    found = frozenset(each.strip().lower() for each in text.split(","))
+    for each in found:
+        if not (_ORIGIN.fullmatch(each) and urlsplit(each).hostname):
+            raise ValueError("has to be origins such as https://app.example.com, with commas between them")
+    return found
 
 
 def _public_url(text: str) -> str | None:

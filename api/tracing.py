@@ -8,6 +8,8 @@ from uuid import uuid4
 import flask
 import structlog
 
+from .outgoing import shield
+
 _SANE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
 log = structlog.get_logger()
@@ -28,10 +30,8 @@ def _begin() -> None:
 
 
 def _end(response: flask.Response) -> flask.Response:
-    headers = response.headers
-    headers["X-Request-Id"] = flask.g.request_id
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Request-Id"] = flask.g.request_id
+    shield(response)
     write = log.debug if flask.request.path in _PROBES else log.info
     write(
         "request",

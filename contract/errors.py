@@ -129,6 +129,15 @@ class MethodNotAllowedError(RequestError):
     title = "This method is not for this address"
 
 
+class SlowBodyError(RequestError):
+    """The body has not come in time; nothing was done, and the connection ends."""
+
+    status = 408
+    code = "body_too_slow"
+    title = "The body has not come in time"
+    retryable = True
+
+
 class IllegalTransitionError(RequestError):
     """The job's state does not allow this step; nothing was changed."""
 

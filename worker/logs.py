@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from contract.job import to_rfc3339
+from contract.lines import inert
 
 LOGGER: Final = "dubq.worker"
 _FIELDS: Final = "dubq_fields"
@@ -55,8 +56,8 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        line = {"timestamp": _moment(record), "level": record.levelname.lower(), "event": record.getMessage()}
-        line |= getattr(record, _FIELDS, {})
+        line = {"timestamp": _moment(record), "level": record.levelname.lower(), "event": inert(record.getMessage())}
+        line |= {name: inert(value) for name, value in getattr(record, _FIELDS, {}).items()}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -67,8 +68,8 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line or lines."""
-        fields = "".join(f" {name}={value}" for name, value in getattr(record, _FIELDS, {}).items())
-        line = f"{_moment(record)} {record.levelname.lower():<7} {record.getMessage()}{fields}"
+        fields = "".join(f" {name}={inert(str(value))}" for name, value in getattr(record, _FIELDS, {}).items())
+        line = f"{_moment(record)} {record.levelname.lower():<7} {inert(record.getMessage())}{fields}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -150,6 +151,64 @@ def test_what_is_no_http_gets_a_problem_document_too(service: Service, url: str,
     assert b"application/problem+json" in head
     assert f"X-Request-Id: {problem['request_id']}".encode() in head
     assert jobs_in(service) == {}
+
+
+SMUGGLED = b"POST /jobs/j1/cancel HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+AMBIGUOUS = {
+    "CL.TE": b"Content-Length: 6\r\nTransfer-Encoding: chunked",
+    "TE.CL": b"Transfer-Encoding: chunked\r\nContent-Length: 4",
+    "a coding that is almost chunked": b"Transfer-Encoding: xchunked",
+    "a coding after chunked": b"Transfer-Encoding: chunked, identity",
+    "a coding twice": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    "a coding with a space before the colon": b"Transfer-Encoding : chunked",
+    "a coding on a folded line": b"X-A: a\r\n Transfer-Encoding: chunked",
+    "a coding behind a bare line feed": b"X-A: a\nTransfer-Encoding: chunked",
+    "a coding with a control character": b"Transfer-Encoding: \x0bchunked",
+    "a length twice": b"Content-Length: 4\r\nContent-Length: 5",
+    "a list of lengths": b"Content-Length: 4, 5",
+    "a length with a sign": b"Content-Length: +4",
+    "a length in hex": b"Content-Length: 0x4",
+    "a length with a space in it": b"Content-Length: 4 5",
+}
+
+
+@pytest.mark.parametrize("lines", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_a_request_whose_end_two_readers_may_see_differently_is_refused_and_the_line_closed(
+    service: Service, url: str, lines: bytes
+) -> None:
+    requests.post(f"{url}/jobs", json=BODY | {"job_id": "j1"}, timeout=30)
+    head = b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + lines
+    came = exchange(service, head + b"\r\n\r\n0\r\n\r\n" + SMUGGLED)
+    assert came.startswith(b"HTTP/1.1 400 ")
+    assert came.count(b"HTTP/1.1 ") == 1
+    assert requests.get(f"{url}/jobs/j1", timeout=30).json()["seq"] == 1
+
+
+def test_no_answer_says_what_runs_here_or_of_which_version(service: Service) -> None:
+    for sent in (b"GET /healthz", b"GET /nothing", b"POST /jobs", b"GET /jobs?limit=x", b"NONSENSE"):
+        came = exchange(service, sent + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        head = came.partition(b"\r\n\r\n")[0].lower()
+        assert [line for line in head.splitlines() if line.startswith(b"server:")] in ([b"server: dubq"], [])
+        for word in (b"gunicorn", b"gevent", b"python", b"flask", b"werkzeug", b"traceback"):
+            assert word not in came.lower()
+
+
+def test_slow_heads_are_cut_off_and_slow_bodies_hold_nobody_up(service: Service, url: str) -> None:
+    slow = [socket.create_connection(("127.0.0.1", service.port), timeout=30) for _ in range(100)]
+    try:
+        for number, each in enumerate(slow):
+            each.sendall(b"POST /jobs HTTP/1.1\r\nHost: a\r\n")
+            if number % 2:
+                each.sendall(b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+        began_s = time.monotonic()
+        for _ in range(20):
+            assert requests.get(f"{url}/healthz", timeout=30).ok
+        assert time.monotonic() - began_s < 2
+        assert slow[0].recv(1) == b""  # it has had the two seconds that a connection may idle
+        assert time.monotonic() - began_s < 10
+    finally:
+        for each in slow:
+            each.close()
 
 
 @pytest.mark.parametrize("header", ["SCRIPT_NAME: /zzz", "Script-Name: /zzz", "X-Forwarded-Proto: https"])

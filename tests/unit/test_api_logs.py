@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from api import logs
+from contract.lines import inert
 from worker import logs as worker_logs
 
 if TYPE_CHECKING:
@@ -72,3 +73,27 @@ def test_for_a_person_a_traceback_is_plain_and_keeps_secrets(capsys: pytest.Capt
     assert "RuntimeError: 6 characters do not fit" in err
     assert "secret" not in err
     assert "too_quiet" not in err
+
+
+WILD = "/jobs/\n\x1b[2J\x9b31m\u202eforged\r\nlevel=error\u2028dubq_" + "s" * 43
+"""An address as Flask decodes it, with a token at its end."""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_whatever_callers_send_is_one_line_of_the_log_without_escape_sequences_or_tokens(
+    capsys: pytest.CaptureFixture[str], form: Any
+) -> None:
+    logs.configure("info", form)
+    structlog.get_logger().info("request", path=WILD)
+    logging.getLogger("gunicorn.error").warning("Invalid request from ip=1.1.1.1: %s", WILD)
+    worker_logs.configure("info", form).warning("engine_crashed", reason=WILD)
+    worker_logs.configure("info", form).warning(WILD)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert r"/jobs/\n\x1b[2J\x9b31m\u202eforged\r\nlevel=error\u2028dubq_…" in line.replace("\\\\", "\\")
+        assert "\x1b[2J" not in line
+
+
+def test_what_is_harmless_is_logged_as_it_is() -> None:
+    assert [inert(each) for each in ("Übung 漢字", 3, None)] == ["Übung 漢字", 3, None]
