@@ -8,7 +8,8 @@ import requests
 
 from client.desk import url_or_default
 from client.transport import Bearer
-from contract.errors import ServiceUnavailableError, revive
+from contract.errors import ServiceUnavailableError
+from contract.revival import revive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

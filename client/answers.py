@@ -15,9 +15,9 @@ from contract.errors import (
     JobNotFoundError,
     RequestError,
     ServiceUnavailableError,
-    revive,
 )
 from contract.job import Job
+from contract.revival import revive
 
 from .http import Answer, Request, Roads
 from .pulse import DOUBTED_AFTER

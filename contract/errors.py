@@ -1,27 +1,31 @@
 """The tree of errors. `code` is an error's name on the wire and never changes; facts are attributes.
 
-A class that has a `status` can be an HTTP answer; the client raises the same class again by its code.
+A class that has a `status` can be an HTTP answer; the client raises the same class again by its code (`revival`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from .job import Job
     from .states import ForeignState, State
 
 
 class DubqError(Exception):
-    """Root of every error that dubq raises on purpose; `job_id` and `job` say of which job, and what is known of it."""
+    """Root of every error that dubq raises on purpose; `job_id` and `job` say of which job, and what is known of it.
+
+    `retry_after_s` is when to come back, where that is known.
+    """
 
     code: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
     status: ClassVar[int | None] = None
     retryable: ClassVar[bool] = False
+    retry_after_s: int | None = None
 
     def __init__(self, message: str = "", *, job_id: str | None = None, job: Job | None = None) -> None:
         """`job` is what was last known of the job that this is about, if anything was."""
@@ -52,11 +56,16 @@ class ResumeTokenError(DubqError, ValueError):
 
 
 class RequestError(DubqError):
-    """The service refused the request and changed nothing."""
+    """The service refused the request and changed nothing.
+
+    If it was too much, `limit` names the limit, and `most` is what it allows.
+    """
 
     status = 400
     code = "bad_request"
     title = "The request cannot be understood"
+    limit: str | None = None
+    most: int | None = None
 
 
 class NotJsonError(RequestError):
@@ -169,11 +178,12 @@ class ClientExistsError(RequestError):
 
 
 class BodyTooLargeError(RequestError):
-    """The body is larger than the service reads."""
+    """The body is larger than the service reads, which is `most` bytes."""
 
     status = 413
     code = "body_too_large"
     title = "The body is too large"
+    limit = "body_bytes"
 
 
 class MediaTypeError(RequestError):
@@ -205,12 +215,17 @@ class InvalidFieldsError(RequestError):
 
 
 class RateLimitedError(RequestError):
-    """Too many requests; the service says when to come back."""
+    """One of the caller's own limits is reached (the others of `limits` are of this kind); `limit` says which."""
 
     status = 429
     code = "rate_limited"
     title = "Too many requests"
+    limit = "requests"
     retryable = True
+
+    def __init__(self, message: str = "", *, most: int | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.most, self.retry_after_s = most, retry_after_s
 
 
 class InternalError(DubqError):
@@ -273,38 +288,3 @@ class WaitTimeoutError(DubqError, TimeoutError):
 
     code = "wait_timeout"
     title = "The wait timed out"
-
-
-def by_code(code: str) -> type[DubqError] | None:
-    """Return the class whose `code` this is, or None."""
-    return next((each for each in _descendants(DubqError) if each.__dict__.get("code") == code), None)
-
-
-def revive(problem: dict[str, Any], *, job_id: str | None, job: Job | None) -> DubqError:
-    """Make the error again that a problem document (RFC 9457) speaks of.
-
-    Codes that this version does not know become the RequestError or ServiceUnavailableError of their status.
-    """
-    kind = by_code(str(problem.get("code"))) or _by_status(int(problem.get("status", 500)))
-    if kind is InvalidFieldsError:
-        raw = problem.get("errors", [])
-        error: DubqError = InvalidFieldsError(
-            [FieldProblem(str(each["pointer"]), str(each["message"])) for each in raw]
-        )
-    else:
-        error = kind.__new__(kind)
-        DubqError.__init__(error, str(problem.get("detail") or kind.title))
-    error.job_id, error.job = job_id, job
-    return error
-
-
-def _by_status(status: int) -> type[DubqError]:
-    """Return the most general class for an HTTP status from 400 on."""
-    exact = (each for each in _descendants(DubqError) if each.status == status)
-    return next(exact, RequestError if status < InternalError.status else ServiceUnavailableError)
-
-
-def _descendants(kind: type[DubqError]) -> Iterator[type[DubqError]]:
-    for child in kind.__subclasses__():
-        yield child
-        yield from _descendants(child)

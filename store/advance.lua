@@ -4,15 +4,17 @@
 -- A move that is sent twice (its answer was lost) changes nothing the second time and is answered like the first;
 -- a creation is refused then, and its caller compares what stands with what it meant.
 --
--- KEYS: 1 to 3 of turns.lua, 4 the record, 5 the job's flow, 6 those of its client that stand aside, 7 clients' limits,
---       8 and 9 the client's queued and running jobs
+-- KEYS: 1 to 3 of turns.lua, 4 the record, 5 the job's flow, 6 those of its client that stand aside, 7 the client's own
+--       limits, 8 and 9 the client's queued and running jobs
 -- ARGV: 1 version read ('' = no record), 2 version to write, 3 document ('' = unchanged, nothing to tell),
 --       4 what names the job among all, 5 channel, 6 feed, 7 feed length, 8 counter that numbers a new job ('' = not new),
 --       9 the eta to tell, as JSON; if it enters the queue, what eta_at needs for it,
 --       10 what it does in the queue ('' = nothing, 'enter', 'start', 'leave'), 11 what a turn costs its flow,
---       12 how many jobs RQ's list may have, 13 the client_id, 14 the limit of a client that has none of its own ('' = no
---       limit), 15… commands, each as: how many words, word, word…
--- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused.
+--       12 how many jobs RQ's list may have; of a client that has no limits of its own: 13 how many jobs it may have
+--       running, 14 how many in the queue when it adds this one ('none' = any number, '' = it adds none),
+--       15… commands, each as: how many words, word, word…
+-- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused, and a list of what
+-- the client may have and has running if its queue is full.
 
 -- The eta of a place, as JSON, on the line between the places of which it is known: each is four numbers, the place and
 -- the quantiles in seconds. Beyond the last of them the line goes on.
@@ -43,6 +45,13 @@ if version ~= ARGV[1] then
     return redis.call('ZRANK', queued, ARGV[4]) or -1
   end
   return false
+end
+
+if ARGV[14] ~= '' then
+  local most = tonumber(redis.call('HGET', KEYS[7], 'queued') or ARGV[14])
+  if most and redis.call('ZCARD', KEYS[8]) >= most then
+    return { most, redis.call('ZCARD', KEYS[9]) }
+  end
 end
 
 if version ~= ARGV[2] then -- a full Redis refuses HSET, and has to let what is expired be deleted
@@ -77,7 +86,7 @@ if step ~= '' and not is_idle then
     served = math.max(served, tonumber(tag or 0))
   end
   if step ~= 'start' and redis.call('EXISTS', aside) == 1 then
-    local limit = tonumber(redis.call('HGET', KEYS[7], ARGV[13]) or ARGV[14])
+    local limit = tonumber(redis.call('HGET', KEYS[7], 'running') or ARGV[13])
     let_in(aside, redis.call('ZCARD', KEYS[8]) + redis.call('ZCARD', KEYS[9]), limit)
   end
   refill(tonumber(ARGV[12]))

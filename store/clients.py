@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from types import MappingProxyType
 from typing import Final, cast
 
 import redis
@@ -18,6 +19,7 @@ from contract.errors import ClientExistsError, ClientNotFoundError
 
 from . import clocks, keys
 from .credentials import ENTROPY_BYTES, Client, Held, new_token, sha256
+from .limits import Changes, Own, change, own
 from .records import now_utc, to_ms
 from .redis_users import RedisUsers
 from .secrets import WebhookSecrets
@@ -50,8 +52,11 @@ class Clients:
         self._webhook_secrets = WebhookSecrets(connection, clock, random)
         self.redis_users = RedisUsers(connection)
 
-    def create(self, client_id: str) -> Credentials:
-        """Make a client. Raises ClientExistsError, also while there are jobs of a deleted one of this name."""
+    def create(self, client_id: str, limits: Changes = MappingProxyType({})) -> Credentials:
+        """Make a client with limits of its own, if it gets any.
+
+        Raises ClientExistsError, also while there are jobs of a deleted one of this name.
+        """
         token, now = new_token(self._random(ENTROPY_BYTES)), self._clock()
 
         def write(pipe: Pipeline) -> None:
@@ -69,6 +74,7 @@ class Clients:
             client = Client(client_id=client_id, created_at=now, tokens=(Held(sha256(token)),))
             pipe.zadd(keys.CLIENTS, {client_id: to_ms(now)})
             _keep(pipe, client, now)
+            change(pipe, client_id, limits)
 
         self._redis.transaction(write, keys.client(client_id), keys.DELETED, keys.listing(client_id))
         self.make_redis_user(client_id)
@@ -84,6 +90,20 @@ class Clients:
         self._change(client_id, now, lambda client: client.rotate(sha256(token), now, overlap))
         self._settle(client_id, now)
         return Credentials(client_id, token, self._webhook_secrets.rotate(client_id, overlap_s=overlap_s))
+
+    def change_limits(self, client_id: str, changes: Changes) -> None:
+        """Give a client limits of its own, or take them away. Raises ClientNotFoundError."""
+
+        def write(pipe: Pipeline) -> None:
+            _parse(pipe.get(keys.client(client_id)), client_id)
+            pipe.multi()
+            change(pipe, client_id, changes)
+
+        self._redis.transaction(write, keys.client(client_id))
+
+    def limits(self, client_id: str) -> Own:
+        """Return the limits of its own that a client has."""
+        return own(self._redis, client_id)
 
     def retire(self) -> list[str]:
         """Let go of the tokens whose time is over; return whose they were. To be called every second or so."""
@@ -209,9 +229,8 @@ def _keep(pipe: Pipeline, client: Client, now: datetime) -> None:
 
 def _forget_past(pipe: Pipeline, client_id: str) -> None:
     """Add to `pipe` what drops the traces that a client leaves besides its jobs."""
-    traces = (keys.feed, keys.single, keys.ordinal, keys.webhook_secrets)
+    traces = (keys.feed, keys.single, keys.ordinal, keys.webhook_secrets, keys.limits)
     pipe.delete(*(key(client_id) for key in traces))
-    pipe.hdel(keys.LIMITS, client_id)
     clocks.forget(pipe, client_id)  # its jobs go on to their end, also those that stand still by it
 
 

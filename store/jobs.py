@@ -7,6 +7,7 @@ from typing import Any, Final
 from contract import moves
 from contract.errors import JobExistsError, StaleWriteError
 from contract.job import Job
+from contract.limits import TooManyQueuedError
 from contract.states import State
 
 from . import keys
@@ -52,7 +53,7 @@ class JobStore:
 
         `fingerprint` stands for everything that was submitted. With an `idempotency_key` that is known already
         the job takes the id that the key is bound to, unless the caller has chosen its id (`id_is_chosen`).
-        Raises JobExistsError if the job_id or the key belongs to another submission.
+        Raises JobExistsError if the job_id or the key belongs to another submission, and TooManyQueuedError.
         """
         if idempotency_key is None:
             return self._create(job, fingerprint, simulate)
@@ -63,26 +64,32 @@ class JobStore:
         if id_is_chosen and bound != job.job_id:
             raise JobExistsError(f"this Idempotency-Key belongs to job {bound}", job_id=bound)
         try:
-            return self._create(replace(job, job_id=bound), fingerprint, simulate)
-        except JobExistsError:
+            created = self._create(replace(job, job_id=bound), fingerprint, simulate)
+        except (JobExistsError, TooManyQueuedError):
             if held is None:  # a refusal leaves nothing behind
                 self._redis.delete(key)
             raise
+        if held is not None and created.is_new:  # whoever has bound the key was refused, and may have let go of it
+            self._redis.set(key, bound, ex=kept_s)
+        return created
 
-    def create_many(self, wanted: Sequence[New]) -> list[Created | JobExistsError]:
+    def create_many(self, wanted: Sequence[New]) -> list[Created | JobExistsError | TooManyQueuedError]:
         """Accept many new jobs in a few round trips, each judged alone; the answers are in the same order.
 
         Two with one job_id are judged one after the other. If Redis fails in the middle, some may have been made:
         they are found again by their job_ids.
         """
-        found: list[Created | JobExistsError] = []
+        found: list[Created | JobExistsError | TooManyQueuedError] = []
         for at in range(0, len(wanted), TOGETHER):
             some = wanted[at : at + TOGETHER]
             jobs = self._ledger.create_many(some)
             taken = [keys.ref_of(new.job) for new, job in zip(some, jobs, strict=True) if job is None]
             records = dict(zip(taken, self._fetch(taken), strict=True))
             for new, job in zip(some, jobs, strict=True):
-                found.append(Created(job, is_new=True) if job else _judge(new, records[keys.ref_of(new.job)]))
+                if isinstance(job, TooManyQueuedError):
+                    found.append(job)
+                else:
+                    found.append(Created(job, is_new=True) if job else _judge(new, records[keys.ref_of(new.job)]))
         return found
 
     def read(self, job_id: str, client_id: str) -> Job:
@@ -142,7 +149,10 @@ class JobStore:
                 continue  # it has moved on meanwhile: decide again
 
     def reset(self, job_id: str, client_id: str) -> Job:
-        """Run a finished job again from its start. Raises JobNotFoundError, or IllegalTransitionError."""
+        """Run a finished job again from its start.
+
+        Raises JobNotFoundError, IllegalTransitionError or TooManyQueuedError.
+        """
         while True:
             record = self.record(job_id, client_id)
             try:

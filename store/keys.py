@@ -13,8 +13,6 @@ QUEUED: Final = "dubq:queued"
 """Sorted set: Ref by its tag, which says whose turn it is; a rank is a position."""
 TURNS: Final = "dubq:turns"
 """Hash: the tag `served` last, how many `arrivals` there were, how many of the queue are `admitted` to RQ's list."""
-LIMITS: Final = "dubq:limits"
-"""Hash: how many jobs a client may have running, for each that has a limit of its own."""
 RUNNING: Final = "dubq:running"
 """Sorted set: Ref by the time (ms) its worker's lease ends."""
 DUE: Final = "dubq:due"
@@ -126,6 +124,11 @@ def expelled(client_id: str) -> str:
 def client(client_id: str) -> str:
     """String: what there is to know of a client, as JSON."""
     return f"dubq:client:{client_id}"
+
+
+def limits(client_id: str) -> str:
+    """Hash: the limits of its own that a client has, each by its name, as text."""
+    return f"dubq:limits:{client_id}"
 
 
 def token(sha256: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import redis
 from redis.client import Pipeline
@@ -15,6 +15,7 @@ from rq.job import Job as RqJob
 
 from contract.errors import StaleWriteError
 from contract.job import Job
+from contract.limits import TooManyQueuedError, to_text
 from contract.states import State
 
 from . import keys
@@ -28,8 +29,15 @@ from .turns import TURNS, Step, Turns
 TASK: Final = "worker.tasks.translate"
 RQ_TTL_S: Final = 300
 """How long RQ keeps its own notes on a delivery that has ended: for `rq info` and dashboards alone."""
+QUEUE_FULL_S: Final = 5
+"""When to come back to a full queue of which nothing is known, and at the latest."""
+LONGEST_QUEUE_FULL_S: Final = 60
 
 ADVANCE: Final = TURNS + (Path(__file__).parent / "advance.lua").read_text("utf-8")
+
+
+Reply: TypeAlias = int | list[int] | None
+"""What the script answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +72,20 @@ class Ledger:
         self._advance = connection.register_script(ADVANCE)
 
     def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> Job:
-        """Write a new job, put it into the queue and return it. Raises StaleWriteError if its job_id is taken."""
+        """Write a new job, put it into the queue and return it.
+
+        Raises StaleWriteError if its job_id is taken, TooManyQueuedError if its client has as many as it may.
+        """
         return self._commit(self._creation(New(job, fingerprint, simulate)))
 
-    def create_many(self, wanted: Iterable[New]) -> list[Job | None]:
-        """Do the same for many in one round trip; None stands for each whose job_id is taken."""
+    def create_many(self, wanted: Iterable[New]) -> list[Job | TooManyQueuedError | None]:
+        """Do the same for many in one round trip, each judged alone; None stands for one whose job_id is taken."""
         writes = [self._creation(each) for each in wanted]
         with self.redis.pipeline(transaction=False) as pipe:
             for write in writes:
                 self._advance(keys=write.keys, args=write.words, client=pipe)
-            positions: list[int | None] = pipe.execute()
-        return [self._written(write, position) for write, position in zip(writes, positions, strict=True)]
+            replies: list[Reply] = pipe.execute()
+        return [self._written(write, reply) for write, reply in zip(writes, replies, strict=True)]
 
     def move(
         self,
@@ -91,7 +102,8 @@ class Ledger:
         a new one. What there is to learn from an end is in `sample`; `notes` are fields of the record that change with
         the job.
 
-        Raises StaleWriteError, having written nothing, if `old` is not what stands any more.
+        Raises StaleWriteError, having written nothing, if `old` is not what stands any more; and TooManyQueuedError for
+        a reset job if its client has as many in the queue as it may.
         """
         pipe = self.commands()
         becomes = old.version_of(job)
@@ -112,7 +124,8 @@ class Ledger:
             pipe.hset(keys.record(old.ref), name, value)
         if sample:
             self.outlook.learn(pipe, sample, old.simulate)
-        written = self._commit(self._write(pipe, job, step, was=old.version, becomes=becomes, simulate=old.simulate))
+        write = self._write(pipe, job, step, was=old.version, becomes=becomes, adds=old.job.done, simulate=old.simulate)
+        written = self._commit(write)
         return replace(old, job=written, version=becomes, run=run, round=round_, **notes)
 
     def ask_to_cancel(self, old: Record) -> None:
@@ -189,7 +202,9 @@ class Ledger:
         pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
         step = self._enter(pipe, job)
         counter = keys.ordinal(job.client_id)
-        return self._write(pipe, job, step, was="", becomes=str(job.seq), counter=counter, simulate=new.simulate)
+        return self._write(
+            pipe, job, step, was="", becomes=str(job.seq), adds=True, counter=counter, simulate=new.simulate
+        )
 
     def _write(
         self,
@@ -200,6 +215,7 @@ class Ledger:
         was: str,
         becomes: str,
         told: bool = True,
+        adds: bool = False,
         counter: str = "",
         simulate: dict[str, Any] | None = None,
     ) -> Write:
@@ -217,22 +233,35 @@ class Ledger:
             counter,
             told_eta,
             *self.turns.words(job, step),
+            to_text(self.settings.client_queued) if adds else "",
         ]
         for command, _ in pipe.command_stack:
             words += [len(command), *command]
         return Write(replace(job, eta=eta), self.turns.keys(job), words, simulate)
 
-    def _written(self, write: Write, position: int | None) -> Job | None:
-        """Return the job that the script's answer speaks of; None: it was refused."""
-        if position is None:
+    def _written(self, write: Write, reply: Reply) -> Job | TooManyQueuedError | None:
+        """Return the job that the script's answer speaks of, or why there is none; None: another one stands."""
+        if reply is None:
             return None
-        if position < 0:
+        if isinstance(reply, list):
+            most, running = reply
+            return self._full(most, running, write.simulate)
+        if reply < 0:
             return write.job
-        placed = replace(write.job, position=position)
+        placed = replace(write.job, position=reply)
         return replace(placed, eta=self.outlook.eta(placed, write.simulate))
+
+    def _full(self, most: int, running: int, simulate: dict[str, Any] | None) -> TooManyQueuedError:
+        """Return what to say of a full queue, which has room once one of the client's jobs has ended."""
+        past = self.outlook.known(simulate)
+        expected_s = past.runs.mean / max(1, running) if past else QUEUE_FULL_S
+        retry_after_s = min(LONGEST_QUEUE_FULL_S, max(1, math.ceil(expected_s)))
+        return TooManyQueuedError(f"{most} of your jobs may be in the queue", most=most, retry_after_s=retry_after_s)
 
     def _commit(self, write: Write) -> Job:
         written = self._written(write, self._advance(keys=write.keys, args=write.words))
+        if isinstance(written, TooManyQueuedError):
+            raise written
         if written is None:
             job_id = write.job.job_id
             raise StaleWriteError(f"job {job_id} is not at version {write.words[0] or 'none'} any more", job_id=job_id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from contract.job import STAGES
+from contract.limits import count
 from contract.settings import Environment, number
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 DEFAULT_URL: Final = "redis://127.0.0.1:6379/0"
 _SCHEMES: Final = ("redis", "rediss", "unix")
 _OF_LOGIN: Final = frozenset({"username", "password", "db"})
-MOST_DIGITS: Final = 9
 _DATABASE: Final = re.compile(r"/?[0-9]*")
 _limit = number(1, 7 * 86_400)
 
@@ -58,7 +58,8 @@ class StoreSettings:
     says that only what is learned from past jobs counts.
 
     `window`: jobs that RQ's list has at most. It has to last for what workers take before one of them starts its first,
-    which lets more in. `client_running`: jobs of one client that may run at a time, unless it has a limit of its own.
+    which lets more in. `client_running`, `client_queued`: jobs of one client that may run at a time, and be in the
+    queue, unless it has limits of its own; None: any number.
     """
 
     redis_url: str = DEFAULT_URL
@@ -72,6 +73,7 @@ class StoreSettings:
     feed_length: int = 10_000
     window: int = 256
     client_running: int | None = None
+    client_queued: int | None = None
 
     @classmethod
     def from_env(cls, env: Environment) -> Self:
@@ -83,14 +85,8 @@ class StoreSettings:
             queue_limit_s=env.read("DUBQ_QUEUE_LIMIT_S", math.inf, _limit),
             stage_limit=env.read("DUBQ_STAGE_LIMIT_S", StageLimit(), StageLimit.parse),
             stall_limit_s=env.read("DUBQ_STALL_LIMIT_S", None, _limit),
-            client_running=env.read("DUBQ_CLIENT_RUNNING", None, _count),
+            client_running=env.read("DUBQ_CLIENT_RUNNING", None, count(1)),
         )
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= MOST_DIGITS and int(text)):
-        raise ValueError("has to be a whole number, 1 or more")
-    return int(text)
 
 
 def connect(url: str, *, max_connections: int = 64, timeout_s: float = 5) -> redis.Redis:

@@ -10,6 +10,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from contract.job import Job, Priority
+from contract.limits import to_text
 from contract.states import State
 
 from . import keys
@@ -42,7 +43,7 @@ class Turns:
         self.queue = _Listed(QUEUE, connection=connection, serializer=JSONSerializer)
         # RQ would ask the server with every new Queue; all that we support are newer than what it looks for
         self.queue.redis_server_version = (7, 0, 0)
-        self._redis, self._window, self._limit = connection, settings.window, settings.client_running or ""
+        self._window, self._running = settings.window, settings.client_running
         self._keys = [keys.QUEUED, keys.TURNS, self.queue.key]
         self._refill = connection.register_script(REFILL)
 
@@ -54,24 +55,14 @@ class Turns:
             keys.record(keys.ref_of(job)),
             keys.flow(client_id, job.priority),
             keys.aside(client_id),
-            keys.LIMITS,
+            keys.limits(client_id),
             keys.listing(client_id, State.QUEUED),
             keys.listing(client_id, State.RUNNING),
         ]
 
     def words(self, job: Job, step: Step) -> list[Any]:
         """Return the arguments of advance.lua that are about the queue."""
-        return [step, COST[job.priority], self._window, job.client_id, self._limit]
-
-    def limit(self, client_id: str, running: int | None) -> None:
-        """Let a client have so many jobs running, at least 1, whatever others may; None: as many as others.
-
-        It holds from the client's next step on. What runs already goes on.
-        """
-        if running is None:
-            self._redis.hdel(keys.LIMITS, client_id)
-        else:
-            self._redis.hset(keys.LIMITS, client_id, max(1, running))
+        return [step, COST[job.priority], self._window, to_text(self._running)]
 
     def refill(self) -> list[Ref]:
         """Let RQ's list have what it may, and return the jobs that were popped and have not started.

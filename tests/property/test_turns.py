@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from contract.errors import IllegalTransitionError
 from contract.job import Failure, Priority
+from contract.limits import Limit
 from contract.states import State
 from store import keys
 from store.jobs import JobStore
@@ -40,7 +41,7 @@ class Queue(RuleBasedStateMachine):
     def begin(self) -> None:
         self.redis, self.clock = fakeredis.FakeRedis(version=(7,)), Clock()
         ledger = Ledger(self.redis, StoreSettings(window=WINDOW), self.clock)
-        ledger.turns.limit("c", 2)
+        self.redis.hset(keys.limits("c"), Limit.RUNNING, 2)
         self.ledger, self.jobs, self.runs, self.sweep = ledger, JobStore(ledger), RunStore(ledger), Sweep(ledger)
         self.made: list[tuple[str, str]] = []
         self.popped: list[str] = []

@@ -9,6 +9,7 @@ from given import made
 from keyspace import keyspace
 
 from contract.errors import ClientExistsError, ClientNotFoundError
+from contract.limits import Limit
 from store import feed, keys
 from store.clients import Clients
 from store.clocks import ClockStore
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from given import Clock
 
     from store.jobs import JobStore
-    from store.ledger import Ledger
     from store.sweep import Sweep
 
 
@@ -117,10 +117,9 @@ def test_nobody_inherits_the_jobs_of_a_deleted_client(
 
 
 def test_what_is_left_of_a_deleted_client_goes_with_its_last_job(
-    clients: Clients, jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis, ledger: Ledger
+    clients: Clients, jobs: JobStore, sweep: Sweep, clock: Clock, connection: redis.Redis
 ) -> None:
-    clients.create("acme")
-    ledger.turns.limit("acme", 5)
+    clients.create("acme", {Limit.RUNNING: "5"})
     made(jobs, client_id="acme")
     clients.delete("acme")
     jobs.cancel("j1", "acme")
@@ -130,7 +129,6 @@ def test_what_is_left_of_a_deleted_client_goes_with_its_last_job(
     sweep.turn()
     clients.forget_deleted()
     assert [key for key in keyspace(connection) if b"acme" in key or b"client" in key] == []
-    assert connection.hlen(keys.LIMITS) == 0
 
 
 def test_the_jobs_of_a_deleted_client_do_not_stand_still_by_its_clock(

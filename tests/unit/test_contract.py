@@ -19,11 +19,10 @@ from contract.errors import (
     ResumeTokenError,
     ServiceUnavailableError,
     SettingsError,
-    by_code,
-    revive,
 )
 from contract.ids import is_job_id, uuid7
 from contract.job import Eta, Failure, Job, Output
+from contract.revival import by_code, revive
 from contract.settings import Environment, number, one_of
 from contract.states import NEXT, ForeignState, Result, State, diagram
 

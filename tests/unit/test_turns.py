@@ -8,11 +8,13 @@ import pytest
 from given import OUTPUT, a_job
 
 from contract.job import Failure, Job, Priority
+from contract.limits import Limit
 from contract.states import State
 from store import feed, keys
 from store.jobs import JobStore
 from store.keys import ref
 from store.ledger import Ledger, New
+from store.limits import change
 from store.settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def submit(ledger: Ledger, names: str, client_id: str = "a", priority: Priority 
 def letters(refs: list[bytes]) -> str:
     """Return the job_ids, each of which is a letter."""
     return b"".join(each[-1:] for each in refs).decode()
+
+
+def limited(connection: redis.Redis, client_id: str, running: int | None) -> None:
+    with connection.pipeline() as pipe:
+        change(pipe, client_id, {Limit.RUNNING: None if running is None else str(running)})
+        pipe.execute()
 
 
 def order(connection: redis.Redis) -> str:
@@ -207,7 +215,7 @@ def test_tags_stay_exact_after_a_thousand_million_jobs(ledger: Ledger, runs: Run
 def test_a_client_at_its_limit_has_its_other_jobs_stand_aside(
     ledger: Ledger, jobs: JobStore, runs: RunStore, connection: redis.Redis
 ) -> None:
-    ledger.turns.limit("a", 2)
+    limited(connection, "a", 2)
     submit(ledger, "abcde")
     submit(ledger, "12", "b")
     assert order(connection) == "a1b2"
@@ -226,7 +234,7 @@ def test_a_client_at_its_limit_has_its_other_jobs_stand_aside(
 def test_the_urgent_jobs_of_a_client_at_its_limit_go_first(
     ledger: Ledger, jobs: JobStore, connection: redis.Redis
 ) -> None:
-    ledger.turns.limit("a", 1)
+    limited(connection, "a", 1)
     submit(ledger, "abc")
     submit(ledger, "H", priority=Priority.HIGH)
     jobs.cancel("a", "a")
@@ -236,7 +244,7 @@ def test_the_urgent_jobs_of_a_client_at_its_limit_go_first(
 def test_so_do_those_that_come_when_others_have_got_far_ahead(
     ledger: Ledger, runs: RunStore, connection: redis.Redis
 ) -> None:
-    ledger.turns.limit("a", 1)
+    limited(connection, "a", 1)
     submit(ledger, "abc")
     submit(ledger, "12", "b", priority=Priority.LOW)
     for client_id, job_id in ("aa", "b1", "b2"):
@@ -248,7 +256,7 @@ def test_so_do_those_that_come_when_others_have_got_far_ahead(
 def test_a_job_that_pauses_keeps_its_share_of_the_limit(
     ledger: Ledger, runs: RunStore, sweep: Sweep, clock: Clock, connection: redis.Redis
 ) -> None:
-    ledger.turns.limit("a", 1)
+    limited(connection, "a", 1)
     submit(ledger, "abc")
     run = runs.start(ref("a", "a"))
     assert run is not None
@@ -260,19 +268,19 @@ def test_a_job_that_pauses_keeps_its_share_of_the_limit(
 
 
 def test_a_limit_that_was_raised_lets_more_in_at_the_next_step(ledger: Ledger, connection: redis.Redis) -> None:
-    ledger.turns.limit("a", 1)
+    limited(connection, "a", 1)
     submit(ledger, "abcdef")
-    ledger.turns.limit("a", 3)
+    limited(connection, "a", 3)
     JobStore(ledger).cancel("f", "a")
     assert order(connection) == "abc"
-    ledger.turns.limit("a", None)
+    limited(connection, "a", None)
     JobStore(ledger).cancel("e", "a")
     assert order(connection) == "abcd"
 
 
 def test_a_limit_for_all_holds_for_each_client_alone(connection: redis.Redis, clock: Clock) -> None:
     ledger = Ledger(connection, StoreSettings(client_running=2), clock)
-    ledger.turns.limit("c", 3)
+    limited(connection, "c", 3)
     submit(ledger, "abc")
     submit(ledger, "123", "b")
     submit(ledger, "XYZW", "c")
@@ -280,7 +288,7 @@ def test_a_limit_for_all_holds_for_each_client_alone(connection: redis.Redis, cl
 
 
 def test_what_stands_aside_is_told_no_place(ledger: Ledger, jobs: JobStore, connection: redis.Redis) -> None:
-    ledger.turns.limit("a", 1)
+    limited(connection, "a", 1)
     submit(ledger, "ab")
     told = feed.read(connection, "a")[-1].job
     assert (told.job_id, told.position, told.eta) == ("b", None, None)
