@@ -131,6 +131,11 @@ def limits(client_id: str) -> str:
     return f"dubq:limits:{client_id}"
 
 
+def pace(client_id: str) -> str:
+    """Hash, as long as it counts: how many requests a client has made, by slots of time (ms)."""
+    return f"dubq:pace:{client_id}"
+
+
 def token(sha256: str) -> str:
     """String, until the token ends: the client_id that a token with this SHA-256 (in hex) stands for."""
     return f"dubq:token:{sha256}"
