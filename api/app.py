@@ -9,6 +9,7 @@ import flask
 import redis
 import structlog
 
+from store.carrier import carried
 from store.clients import Clients
 from store.clocks import ClockStore
 from store.hub import Hub
@@ -97,7 +98,7 @@ def from_env() -> flask.Flask:
     logs.configure(settings.log_level, settings.log_format)
     if settings.is_behind_loopback and not settings.auth:
         structlog.get_logger().warning("open_to_the_network", bind=settings.bind, auth="off")
-    connection = connect(settings.store.redis_url)
+    connection = carried(connect(settings.store.redis_url))
     ledger = Ledger(connection, settings.store)
     Sweeper(Sweep(ledger), structlog.get_logger()).start()
     Keeper(settings, Clients(connection)).start()

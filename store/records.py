@@ -1,7 +1,6 @@
 """The record: one job's document in Redis, with what only the service knows of it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self, cast
@@ -73,6 +72,10 @@ class Record:
         """The version of this very document with the request to cancel."""
         return f"{self.job.seq}{_CANCEL}"
 
+    def placed(self, position: int | None) -> Self:
+        """Return it with its job at this position in the queue."""
+        return replace(self, job=replace(self.job, position=position))
+
     @classmethod
     def parse(cls, values: list[bytes | None]) -> Self | None:
         """Make a record of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
@@ -117,29 +120,32 @@ def eta_json(eta: Eta | None) -> str:
 
 def fetch(connection: redis.Redis, refs: list[Ref]) -> list[Record | None]:
     """Read many records at once, the queued ones with their position. Raises BrokenRecordError."""
-    rows = _ask(connection, refs, lambda to, ref: to.hmget(keys.record(ref), FIELDS))
-    records = [Record.parse(values) for values in rows]
-    queued = [at for at, record in enumerate(records) if record and record.job.state is State.QUEUED]
-    ranks = _ask(connection, [refs[at] for at in queued], lambda to, ref: to.zrank(keys.QUEUED, ref))
-    for at, rank in zip(queued, ranks, strict=True):
-        record = cast("Record", records[at])
-        records[at] = replace(record, job=replace(record.job, position=rank))
+    if len(refs) == 1:
+        return [_fetch_alone(connection, refs[0])]
+    with connection.pipeline(transaction=False) as pipe:
+        for ref in refs:
+            pipe.hmget(keys.record(ref), FIELDS)
+        records = [Record.parse(values) for values in pipe.execute()]
+        queued = [at for at, record in enumerate(records) if record and record.job.state is State.QUEUED]
+        for at in queued:
+            pipe.zrank(keys.QUEUED, refs[at])
+        for at, rank in zip(queued, pipe.execute(), strict=True):
+            records[at] = cast("Record", records[at]).placed(rank)
     return records
 
 
-def _ask(connection: redis.Redis, refs: list[Ref], ask: Callable[[redis.Redis, Ref], object]) -> list[Any]:
-    """Ask the same about each job; one alone needs no pipeline, which costs half as much again."""
-    if len(refs) == 1:
-        return [ask(connection, refs[0])]
+def _fetch_alone(connection: redis.Redis, ref: Ref) -> Record | None:
     with connection.pipeline(transaction=False) as pipe:
-        for ref in refs:
-            ask(pipe, ref)
-        return pipe.execute() if refs else []
+        pipe.hmget(keys.record(ref), FIELDS)
+        pipe.zrank(keys.QUEUED, ref)  # before it is known whether it has one: to ask again takes as long as all this
+        values, rank = pipe.execute()
+    record = Record.parse(values)
+    return record.placed(rank) if record and record.job.state is State.QUEUED else record
 
 
 def fetch_one(connection: redis.Redis, client_id: str, job_id: str) -> Record:
     """Read one record of a client. Raises JobNotFoundError if it has none such, whatever others have."""
-    (record,) = fetch(connection, [keys.ref(client_id, job_id)])
+    record = _fetch_alone(connection, keys.ref(client_id, job_id))
     if record is None:
         raise JobNotFoundError(f"there is no job {job_id}", job_id=job_id)
     return record

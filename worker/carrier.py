@@ -1,41 +1,39 @@
-"""A Redis client for many greenlets: what they ask in one turn of the loop goes out together, as one pipeline."""
+"""A Redis client for the greenlets of one process, none of which is interrupted while it waits for an answer."""
 
-from typing import Any, Final, Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Self
 
 import gevent
-import greenlet
 import redis
-from gevent.event import AsyncResult
-from redis.exceptions import RedisError
 from redis.sentinel import SentinelConnectionPool
 
+from store import carrier
 from store.ledger import Ledger
 from store.presence import Presence
-from store.settings import StoreSettings
 
 from .line import Chances
 from .pulse import Pulse
 from .tasks import COMMAND_S, Shared, quick_words
 
+if TYPE_CHECKING:
+    import greenlet
+    from gevent.event import AsyncResult
+
+    from store.carrier import Answer
+    from store.settings import StoreSettings
+
 CONNECTIONS: Final = 16
 """Enough for any number of greenlets: most of what they ask shares one connection."""
-BLOCKING: Final = frozenset({"BLMOVE"})
-"""Commands that make others wait behind them: each has a connection to itself."""
 
 calling: Final[set[greenlet.greenlet]] = set()
 """The greenlets that wait for an answer just now. Whoever is interrupted there does not know what has been done."""
 
 
-class Carrier(Shared):
-    """Carries single commands in batches; pipelines and subscriptions go their own ways.
-
-    A command behaves as ever for its caller, who waits for its own answer and gets its own error; if the connection
-    fails, all callers of the batch get that error.
-    """
+class Carrier(Shared, carrier.Carrier):
+    """Carries what many runs of one process ask."""
 
     chances = Chances(spawn=gevent.spawn)
-    _asked: list[tuple[tuple[Any, ...], dict[str, Any], "AsyncResult[Any]"]]
-    _carries: bool
 
     @classmethod
     def like(cls, connection: redis.Redis) -> Self:
@@ -48,9 +46,7 @@ class Carrier(Shared):
                 connection_class=pool.connection_class,
                 **quick_words(pool),
             )
-        carrier = cls(connection_pool=pool)
-        carrier._asked, carrier._carries = [], False
-        return carrier
+        return cls(pool)
 
     def share(self, settings: StoreSettings) -> None:
         """Make what the runs of this process have in common: they share what is known of other jobs, and a pulse."""
@@ -58,40 +54,10 @@ class Carrier(Shared):
         self.presence = Presence(self)
         self.pulse = Pulse(self.ledger, self.presence)
 
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Do what redis-py's own does, together with what others ask."""
-        if args[0] in BLOCKING:
-            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        answer: AsyncResult[Any] = AsyncResult()
-        self._asked.append((args, options, answer))
-        if not self._carries:
-            self._carries = True
-            gevent.spawn(self._carry)
+    def _wait_for(self, answers: AsyncResult[list[Answer]]) -> list[Answer]:
         me = gevent.getcurrent()
         calling.add(me)
         try:
-            return answer.get()
+            return super()._wait_for(answers)
         finally:
             calling.discard(me)
-
-    def _carry(self) -> None:
-        """Carry batches until nobody asks any more. While one is under way, the next one gathers."""
-        try:
-            while self._asked:
-                batch, self._asked = self._asked, []
-                for (*_, answer), reply in zip(batch, self._replies(batch), strict=True):
-                    if isinstance(reply, Exception):
-                        answer.set_exception(reply)
-                    else:
-                        answer.set(reply)
-        finally:
-            self._carries = False
-
-    def _replies(self, batch: list[tuple[tuple[Any, ...], dict[str, Any], "AsyncResult[Any]"]]) -> list[Any]:
-        with self.pipeline(transaction=False) as pipe:
-            for args, options, _ in batch:
-                pipe.execute_command(*args, **options)  # type: ignore[no-untyped-call]
-            try:
-                return pipe.execute(raise_on_error=False)
-            except RedisError as error:
-                return [error] * len(batch)

