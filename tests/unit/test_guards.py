@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import fakeredis
 import gevent
 import pytest
+import redis
 import structlog
 from flask import Response
 from news import BODY
@@ -22,7 +23,6 @@ from store.clients import Clients
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import redis
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
@@ -237,7 +237,14 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sent.append(words[0])
         return execute(self, *words, **options)
 
+    together = redis.client.Pipeline.execute
+
+    def noted_together(pipe: Any, *arguments: Any, **options: Any) -> Any:
+        sent.extend(words[0] for words, _ in pipe.command_stack)
+        return together(pipe, *arguments, **options)
+
     monkeypatch.setattr(fakeredis.FakeRedis, "execute_command", noted)
+    monkeypatch.setattr(redis.client.Pipeline, "execute", noted_together)
     return sent
 
 
