@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from time import monotonic
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # it has no stubs
-
-BODY_S: Final = 30.0
-"""What a body may take, from the first look for it to its last byte."""
 
 
 class LateBodyError(ParseException):  # type: ignore[misc]  # as above
@@ -27,9 +24,9 @@ class Reader(Protocol):
 
 
 class InTime:
-    """Reads from another reader while there is time."""
+    """Reads from another reader for so many seconds, from the first look for something to its last byte."""
 
-    def __init__(self, reader: Reader, timeout: Timeout, *, seconds: float = BODY_S) -> None:
+    def __init__(self, reader: Reader, timeout: Timeout, seconds: float) -> None:
         self._reader, self._timeout, self._seconds = reader, timeout, seconds
         self._until_s = 0.0
 

@@ -17,7 +17,9 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]  # it has no 
 )
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
-STUCK_S: Final = 60.0
+BODY_S = 30.0
+"""What a request's body may take."""
+STUCK_S = 60.0
 """A reader has so long for each piece of an answer; one that takes nothing is hung up on."""
 _OURS: Final = (InvalidResponseHeader, InvalidResponseHeaderName)
 """Which gunicorn derives from what is wrong with requests."""
@@ -43,7 +45,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # it has no stubs
 
         sock.settimeout(STUCK_S)
         if getattr(req.body.reader, "length", True):  # most requests have no body
-            req.body.reader = InTime(req.body.reader, gevent.Timeout)
+            req.body.reader = InTime(req.body.reader, gevent.Timeout, BODY_S)
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError:

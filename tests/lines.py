@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from proxy import Proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
+
+
+P = TypeVar("P", bound=Proxy)
+
+
+class Balancer(Proxy):
+    """Takes the next of its `ports` for each connection, and the one after that where nobody is."""
+
+    def __init__(self, ports: list[int]) -> None:
+        super().__init__(ports[0])
+        self.ports, self._turn = ports, itertools.count()
+
+    async def reach(self, end: Callable[[], asyncio.Protocol]) -> None:
+        ports, turn = self.ports[:], next(self._turn)
+        for offset in range(len(ports)):
+            with suppress(OSError):
+                await self.loop.create_connection(end, "127.0.0.1", ports[(turn + offset) % len(ports)])
+                return
+        raise ConnectionRefusedError
 
 
 class Lines:
@@ -35,9 +57,15 @@ class Lines:
 
     def to(self, target: int | Path, **options: Any) -> Proxy:
         """Begin a line to a server."""
+        return self._begin(lambda: Proxy(target, **options))
 
-        async def begin() -> Proxy:
-            return Proxy(target, **options)
+    def among(self, ports: list[int]) -> Balancer:
+        """Begin a line to several servers, each of which is as good as the others."""
+        return self._begin(lambda: Balancer(ports))
+
+    def _begin(self, make: Callable[[], P]) -> P:
+        async def begin() -> P:
+            return make()
 
         proxy = asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
         self._proxies.append(proxy)

@@ -146,14 +146,18 @@ class Proxy:
             _reset(visitor)
             visitor.close()
 
+    async def reach(self, end: Callable[[], asyncio.Protocol]) -> None:
+        """Connect to the server. Raises OSError."""
+        if isinstance(self._target, int):
+            await self.loop.create_connection(end, "127.0.0.1", self._target)
+        else:
+            await self.loop.create_unix_connection(end, str(self._target))
+
     async def _join(self, visitor: socket.socket) -> None:
         pair = _Pair(self._pairs, Pushes(self._mishaps, self._chance) if self._mishaps else None)
         try:
             await self._is_moving.wait()
-            if isinstance(self._target, int):
-                await self.loop.create_connection(lambda: pair.server, "127.0.0.1", self._target)
-            else:
-                await self.loop.create_unix_connection(lambda: pair.server, str(self._target))
+            await self.reach(lambda: pair.server)
             await self.loop.connect_accepted_socket(lambda: pair.client, visitor)
         except OSError:  # nobody is there
             pair.reset()

@@ -49,6 +49,12 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _answers(url: str) -> bool:
+    with suppress(requests.ConnectionError, requests.Timeout):  # it has not begun to listen, or to answer
+        return requests.get(url, timeout=5).ok
+    return False
+
+
 class Service:
     """Starts what it is asked for, and ends all of it at the end. `env` is set for every process."""
 
@@ -78,6 +84,7 @@ class Service:
         }
         self.api: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.more: dict[int, subprocess.Popen[bytes]] = {}  # further API processes, by their ports
         self._numbers = itertools.count()
 
     def __enter__(self) -> Self:
@@ -86,7 +93,7 @@ class Service:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in [*self.workers, *([self.api] if self.api else [])]:
+        for process in [*self.workers, *self.more.values(), *([self.api] if self.api else [])]:
             kill_tree(process)
         self.valkey.terminate()
         self._stack.close()
@@ -107,6 +114,16 @@ class Service:
     def start_api(self, app: str = "api.app:from_env()") -> None:
         self.api = self._run("api", "gunicorn", "-c", "python:api.gunicorn_conf", app)
         eventually(lambda: self._answers("/healthz"), 30)
+
+    def start_more_apis(self, count: int) -> list[int]:
+        """Start API processes that know nothing of one another, and return their ports once all answer."""
+        words = ("-c", "python:api.gunicorn_conf", "api.app:from_env()")
+        ports = [free_port() for _ in range(count)]
+        for port in ports:
+            self.more[port] = self._run(f"api-{port}", "gunicorn", "--bind", f"127.0.0.1:{port}", *words)
+        for port in ports:
+            eventually(lambda port=port: _answers(f"http://127.0.0.1:{port}/healthz"), 30)
+        return ports
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start RQ's own worker with RQ's own command line; without arguments, as the README says."""
@@ -131,9 +148,7 @@ class Service:
     def _answers(self, path: str) -> bool:
         assert self.api is not None
         assert self.api.poll() is None, self.log("api")
-        with suppress(requests.ConnectionError, requests.Timeout):  # it has not begun to listen, or to answer
-            return requests.get(self.url + path, timeout=5).ok
-        return False
+        return _answers(self.url + path)
 
     def _run(self, name: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 VIDEO = "https://example.com/talk.mp4"
 
 
-def ends(service: Service) -> Counter[str]:
+def ends(service: Service, client_id: str = "default") -> Counter[str]:
     """Count the final states that the feed has for each job."""
-    changes = [each.job for each in feed.read(service.connection(), "default", count=100_000)]
+    changes = [each.job for each in feed.read(service.connection(), client_id, count=100_000)]
     for job_id in {job.job_id for job in changes}:
         seqs = [job.seq for job in changes if job.job_id == job_id]
         assert seqs == list(range(1, len(seqs) + 1))

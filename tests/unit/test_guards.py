@@ -297,7 +297,7 @@ class Trickle:
 
 def test_a_body_that_trickles_in_is_given_up_when_its_time_is_over() -> None:
     trickle, began_s = Trickle(), time.monotonic()
-    body = InTime(trickle, gevent.Timeout, seconds=0.1)
+    body = InTime(trickle, gevent.Timeout, 0.1)
     with pytest.raises(LateBodyError, match=r"within 0\.1 s"):
         list(iter(lambda: body.read(1), b""))
     assert trickle.given > 1
