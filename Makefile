@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env demo test test-unit test-fast check format docs bench soak compose-test lock clean
+.PHONY: help env demo test test-unit test-fast check format docs bench soak compose-test audit lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
@@ -57,6 +57,16 @@ soak: env  ## a minute of killed workers and restarts of Valkey under load
 
 compose-test: env  ## try docker-compose.yml on a real Docker engine
 	$(BIN)/python -m pytest tests/compose
+
+# what was found, or that nobody could be asked: then nothing is known
+audit: env  ## ask a service that knows vulnerabilities about everything that is pinned
+	@told=$$($(BIN)/pip-audit --vulnerability-service $(AUDIT) --strict --disable-pip --progress-spinner off \
+	    -r requirements/runtime.txt -r requirements/dev.txt -r requirements/build.txt 2>&1) \
+	  && { echo "$$told"; exit; }; \
+	echo "$$told" | grep -q '^Found ' && { echo "$$told"; exit 1; }; \
+	echo "$$told" | tail -n 1; echo 'audit: $(AUDIT) could not be asked, so nothing is known; AUDIT=pypi asks the index' >&2; exit 3
+
+AUDIT ?= osv
 
 lock: env  ## pin every dependency again, with hashes and without naming an index
 	$(BIN)/pip-compile $(LOCK) --extra service -o requirements/runtime.txt pyproject.toml

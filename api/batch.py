@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import flask
 
-from contract.addresses import NONE, Networks
+from contract.addresses import Reach
 from contract.engines import DEFAULT
 from contract.errors import DubqError, InvalidFieldsError
 from store.jobs import Created, JobStore
@@ -40,7 +40,7 @@ class BatchRoutes:
         clock: Callable[[], datetime],
         *,
         engines: Sequence[str] = DEFAULT,
-        private: Networks = NONE,
+        private: Reach = Reach(),  # noqa: B008 - frozen
     ) -> None:
         self._store, self._clock, self._engines, self._private = store, clock, engines, private
 

@@ -12,7 +12,7 @@ from typing import Final
 import flask
 import redis
 
-from contract.addresses import NONE, Networks
+from contract.addresses import Reach
 from contract.engines import DEFAULT
 from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError
 from contract.ids import is_job_id, uuid7
@@ -40,7 +40,7 @@ class JobRoutes:
     """The jobs of whoever is asking, each for one of `engines`.
 
     `clock` returns aware UTC times in whole milliseconds; `hub` knows of news. `ping_s` gives the pace of pings for so
-    many who are told by it; `private` are the networks that webhooks may go to besides public addresses.
+    many who are told by it; `private` are the networks that URLs may lead to besides public addresses.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class JobRoutes:
         *,
         ping_s: Callable[[int], float] = ping_s,
         engines: Sequence[str] = DEFAULT,
-        private: Networks = NONE,
+        private: Reach = Reach(),  # noqa: B008 - frozen
     ) -> None:
         self._store, self._clock, self._hub, self._ping_s = store, clock, hub, ping_s
         self._engines, self._private = engines, private

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from contract import engines
-from contract.addresses import NONE, Networks, Target
+from contract.addresses import EVERYWHERE, Networks, Reach, Target
 from contract.ids import JOB_ID
 from contract.job import STAGES, Job, Priority
 from contract.scenarios import find, of_url, resolve
@@ -43,7 +43,7 @@ MAX_INTEGER: Final = 2**53 - 1
 ENGINES: Final = "engines"
 """The engines of the service, in the context of a check."""
 PRIVATE: Final = "private"
-"""Under this name the validation of a callback_url is told which networks it may lead to."""
+"""Under this name the validation of URLs is told which networks they may lead to."""
 
 _NO_URL: Final = re.compile(r'[\s\x00-\x20\x7f-\xa0<>"\\^`{|}]')
 _TOO_LARGE: Final = f"has to be {MAX_METADATA_BYTES} bytes at most, as JSON"
@@ -63,7 +63,22 @@ def _web_url(text: str) -> str:
 
 def _callback(url: str, info: ValidationInfo) -> str:
     """Refuse a URL where nothing may be sent, as far as that can be told: a name's addresses are looked at later."""
-    if refusal := Target.of(url).refusal((info.context or {}).get(PRIVATE, NONE)):
+    return _leading_to(url, _reach(info).webhooks)
+
+
+def _video(url: str, info: ValidationInfo) -> str:
+    """Refuse a URL that an engine may not fetch from, as far as that can be told."""
+    allowed = _reach(info).videos
+    return url if allowed == EVERYWHERE else _leading_to(url, allowed)
+
+
+def _reach(info: ValidationInfo) -> Reach:
+    found: Reach = (info.context or {}).get(PRIVATE, Reach())
+    return found
+
+
+def _leading_to(url: str, allowed: Networks) -> str:
+    if refusal := Target.of(url).refusal(allowed):
         raise ValueError(refusal)
     return url
 
@@ -107,6 +122,7 @@ def _canonical(value: Any) -> bytes:
 
 
 WebUrl = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_web_url)]
+VideoUrl = Annotated[WebUrl, AfterValidator(_video)]
 CallbackUrl = Annotated[WebUrl, AfterValidator(_callback)]
 Title = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line)]
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
@@ -184,7 +200,7 @@ def _engine(name: str, info: ValidationInfo) -> str:
 class Submission(Strict):
     """What a caller may say of a new job; null is the same as leaving out."""
 
-    video_url: WebUrl
+    video_url: VideoUrl
     title: Title | None = None
     source_language: LanguageTag | None = None
     target_language: LanguageTag | None = None
@@ -202,13 +218,13 @@ class Submission(Strict):
         cls,
         body: dict[str, Any],
         *,
-        private: Networks = NONE,
+        private: Reach = Reach(),  # noqa: B008 - frozen
         engines: Sequence[str] = engines.DEFAULT,
         most_errors: int = MAX_ERRORS,
     ) -> Self:
         """Check a body that may name one of `engines`.
 
-        `private` are the networks that webhooks may go to besides public addresses.
+        `private` are the networks that URLs may lead to besides public addresses.
 
         Raises InvalidFieldsError that names the wrong fields, `most_errors` of them at most.
         """

@@ -8,7 +8,7 @@ from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from contract import engines, law
-from contract.addresses import NONE, Networks, parse_networks
+from contract.addresses import EVERYWHERE, NONE, Networks, Reach, parse_networks
 from contract.law import Law
 from contract.settings import Environment, number, one_of
 from store.settings import StoreSettings, parse_redis_url, without_login
@@ -32,7 +32,8 @@ class ApiSettings:
     Without `auth` whoever reaches the service may do everything, so it listens on loopback alone, unless
     `is_behind_loopback`: something else sees to that. `admin_token` None: the service makes one.
     `origins` are those of the web pages that may use the service besides its own.
-    `webhook_private` are the networks that webhooks may go to besides public addresses.
+    `webhook_private` are the networks that webhooks may go to besides public addresses, `video_private` the same for
+    videos.
     `engines` are those that a submission may name; the first is for those that name none. If the simulator is one of
     them, `sim_outages` lets the operator play outages, and `sim_latency` is how long every answer takes besides.
     """
@@ -45,6 +46,7 @@ class ApiSettings:
     is_behind_loopback: bool = False
     public_redis_url: str | None = None
     webhook_private: Networks = NONE
+    video_private: Networks = EVERYWHERE
     engines: tuple[str, ...] = engines.DEFAULT
     sim_outages: bool = False
     sim_latency: Law | None = None
@@ -70,6 +72,8 @@ class ApiSettings:
             processes=env.read("WEB_CONCURRENCY", 1, _processes),
             public_redis_url=env.read("DUBQ_PUBLIC_REDIS_URL", shown, _public_url, secret=True),
             webhook_private=env.read("DUBQ_WEBHOOK_PRIVATE", NONE, parse_networks),
+            # with tokens a submitter is not the operator, whose network an engine would open to it
+            video_private=env.read("DUBQ_VIDEO_PRIVATE", NONE if auth else EVERYWHERE, parse_networks),
             engines=env.read("DUBQ_ENGINE", engines.DEFAULT, engines.parse),
             sim_outages=env.read("DUBQ_SIM_OUTAGES", "off", one_of("on", "off")) == "on",
             sim_latency=env.read("DUBQ_SIM_LATENCY", None, law.parse),
@@ -82,6 +86,11 @@ class ApiSettings:
             env.refuse(f"DUBQ_BIND={settings.bind!r}: {NOT_ALONE}")
         env.check()
         return settings
+
+    @property
+    def reach(self) -> Reach:
+        """Where the URLs of a submission may lead."""
+        return Reach(self.webhook_private, self.video_private)
 
     @property
     def simulates(self) -> bool:

@@ -7,8 +7,9 @@ import click
 import redis
 
 from contract.errors import ServiceUnavailableError
+from contract.settings import Environment
 from store.secrets import OVERLAP_S, WebhookSecrets
-from store.settings import connect
+from store.settings import StoreSettings, connect
 
 from .exits import NotRunningError
 from .runtime import Runtime
@@ -57,6 +58,6 @@ def _redis_url(port: int) -> str:
         notice = runtime.read(port)
     if notice is not None:
         return notice.redis_url
-    if url := os.environ.get("DUBQ_REDIS_URL"):
-        return url
+    if os.environ.get("DUBQ_REDIS_URL"):
+        return StoreSettings.from_env(Environment(os.environ)).redis_url
     raise NotRunningError(f"`dubq up` runs no service on port {port}, and DUBQ_REDIS_URL names no Redis")

@@ -68,6 +68,14 @@ _SAFE: Final = "!#$%&'()*+,/:;=?@[]~"
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Networks that the URLs of a submission may lead to, besides public addresses."""
+
+    webhooks: Networks = NONE
+    videos: Networks = EVERYWHERE
+
+
 def is_public(address: Address) -> bool:
     """Whether an address is one of the public Internet's, whatever it is wrapped in."""
     address = _unwrapped(address)
@@ -130,7 +138,7 @@ class Target:
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
             raise ValueError("has to be an http or https URL with a host")
         if "@" in parts.netloc:
-            raise ValueError("may not have a user name or password in it: webhooks are signed instead")
+            raise ValueError("may not have a user name or password in it")
         is_secure = parts.scheme == "https"
         path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
         return cls(is_secure=is_secure, host=_ascii(parts.hostname), port=port or _port(is_secure), path=path)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from contract.job import STAGES
 from contract.limits import count
@@ -78,8 +79,12 @@ class StoreSettings:
     @classmethod
     def from_env(cls, env: Environment) -> Self:
         """Read the settings of the store; what is wrong is left with `env`."""
+        url = env.read("DUBQ_REDIS_URL", DEFAULT_URL, parse_redis_url, secret=True)
+        password = env.read("DUBQ_REDIS_PASSWORD_FILE", "", _held_by)
+        if password and urlsplit(url).password:
+            env.refuse("DUBQ_REDIS_PASSWORD_FILE: there is a password in DUBQ_REDIS_URL, too")
         return cls(
-            redis_url=env.read("DUBQ_REDIS_URL", DEFAULT_URL, parse_redis_url, secret=True),
+            redis_url=with_password(url, password) if password else url,
             job_ttl_s=env.read("DUBQ_JOB_TTL_S", 86_400.0, number(1, 10 * 365 * 86_400)),
             job_limit_s=env.read("DUBQ_JOB_LIMIT_S", 3_600.0, _limit),
             queue_limit_s=env.read("DUBQ_QUEUE_LIMIT_S", math.inf, _limit),
@@ -87,6 +92,16 @@ class StoreSettings:
             stall_limit_s=env.read("DUBQ_STALL_LIMIT_S", None, _limit),
             client_running=env.read("DUBQ_CLIENT_RUNNING", None, count(1)),
         )
+
+
+def _held_by(path: str) -> str:
+    try:
+        found = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"cannot be read: {error}") from None
+    if not found:
+        raise ValueError("has no password in it")
+    return found
 
 
 def connect(url: str, *, max_connections: int = 64, timeout_s: float = 5) -> redis.Redis:
@@ -124,6 +139,13 @@ def parse_redis_url(text: str) -> str:
     if not good:
         raise ValueError("has to be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix:///path")
     return text
+
+
+def with_password(redis_url: str, password: str) -> str:
+    """Return the URL that logs in with a password."""
+    parts = urlsplit(redis_url)
+    user, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()
 
 
 def without_login(redis_url: str) -> str:

@@ -34,12 +34,31 @@ def addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+def reachable(url: str, allowed: Networks = NONE, *, resolve: Resolve = addresses_of) -> tuple[Target, list[str]]:
+    """Return where a URL leads, and the addresses to connect to: whoever asks for its name again may be told others.
+
+    For engines, whose videos are where submitters say. Raises ValueError where it is no such URL, NowhereError where
+    nobody may go besides public addresses and those `allowed`, OSError where the name is none.
+    """
+    target = Target.of(url)
+    if refusal := target.refusal(allowed):
+        raise NowhereError(refusal)
+    addresses = resolve(target.host, target.port)
+    _check(target, addresses, allowed)
+    return target, addresses
+
+
+def _check(target: Target, addresses: list[str], allowed: Networks) -> None:
+    if refusal := forbidden(map(ip_address, addresses), allowed):
+        raise NowhereError(f"{target.host} has the address {refusal}")
+
+
 class LateError(Exception):
     """The time for an attempt is over."""
 
 
 class NowhereError(Exception):
-    """The name leads where no webhook may go."""
+    """The URL leads where nobody may go for it."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +90,7 @@ class Sender:
     def _exchange(self, target: Target, headers: Mapping[str, str], body: bytes, until_s: float) -> int:
         """Return the status of the answer."""
         addresses = self._resolved(target, until_s)
-        if refusal := forbidden(map(ip_address, addresses), self.allowed):
-            raise NowhereError(f"{target.host} has the address {refusal}")
+        _check(target, addresses, self.allowed)
         with self._connected(target, addresses, until_s) as line:
             connection = http.client.HTTPConnection(target.host, target.port)
             connection.auto_open = 0  # never to any other address than the checked one

@@ -35,9 +35,11 @@ class Stack:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.redis_port = free_port()
+        self.redis_password = secrets.token_urlsafe()
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("DUBQ_")} | {
             "DUBQ_PORT": str(self.port),
             "DUBQ_REDIS_PORT": str(self.redis_port),
+            "DUBQ_REDIS_PASSWORD": self.redis_password,
             "DUBQ_VERSION": self.name,
             "DUBQ_SIM_ERROR_RATE": "0",
         }
@@ -81,11 +83,13 @@ class Stack:
     def states(self, job_ids: list[str]) -> list[str]:
         return [self.job(job_id)["state"] for job_id in job_ids]
 
+    def valkey_cli(self, *words: str, password: str = "") -> str:
+        """Ask Valkey in its own container."""
+        return self.compose("exec", "-T", "--env", f"REDISCLI_AUTH={password}", "valkey", "valkey-cli", *words)
+
     def ends(self) -> list[str]:
         """Return the job_ids of the feed's final entries, one for each."""
-        text = self.compose(
-            "exec", "-T", "valkey", "valkey-cli", "-3", "--json", "XRANGE", "dubq:feed:default", "-", "+"
-        )
+        text = self.valkey_cli("-3", "--json", "XRANGE", "dubq:feed:default", "-", "+", password=self.redis_password)
         told = [json.loads(fields[1]) for _, fields in json.loads(text)]
         return [job["job_id"] for job in told if job["done"]]
 

@@ -39,6 +39,18 @@ def test_only_the_api_is_published_and_on_loopback_alone(stack: Stack) -> None:
     assert published == {("api", "5000/tcp", "127.0.0.1", str(stack.port))}
 
 
+def test_valkey_lets_nobody_in_without_the_password(stack: Stack) -> None:
+    stack.up()
+    assert "NOAUTH" in stack.valkey_cli("KEYS", "*")
+    assert "WRONGPASS" in stack.valkey_cli("AUTH", "guessed")
+    assert stack.valkey_cli("PING", password=stack.redis_password).strip() == "PONG"
+    words = "import redis; redis.Redis(host='valkey').ping()"
+    refused = stack.compose("exec", "-T", "worker", "sh", "-c", f'python -c "{words}" 2>&1 || true')
+    assert "AuthenticationError" in refused
+    held = stack.compose("exec", "-T", "worker", "sh", "-c", "ls /run/valkey/appendonlydir 2>&1 || true")
+    assert "Permission denied" in held  # of all that is kept there it may read the password alone
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_container_has_no_rights_that_it_does_not_need(stack: Stack, service: str) -> None:
     stack.up()

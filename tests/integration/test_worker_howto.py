@@ -21,9 +21,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "engine.md"
 
 @pytest.fixture
 def shown() -> dict[str, Any]:
-    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}
-    exec(code, names)  # noqa: S102 - our own page
+    for code in re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        exec(code, names)  # noqa: S102 - our own page
     return names
 
 
@@ -49,3 +49,14 @@ def test_the_shown_engine_asks_for_another_attempt_when_a_tool_fails(shown: dict
     shown["TOOLS"]["voice"] = ["false"]
     job = run(shown, target_language="es")
     assert (job.state, job.attempt) == (State.QUEUED, 2)
+
+
+def test_the_shown_fetch_is_pinned_to_the_address_that_was_looked_at(
+    shown: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("8.8.8.8", 443))])
+    assert "talks.example:443:8.8.8.8" in shown["fetch"]("https://talks.example/v.mp4", "v.mp4")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("10.0.0.1", 443))])
+    for url in ("https://talks.example/v.mp4", "http://2130706433/"):
+        with pytest.raises(shown["NowhereError"]):
+            shown["fetch"](url, "v.mp4")

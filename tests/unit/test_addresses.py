@@ -4,7 +4,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from contract.addresses import EVERYWHERE, LOOPBACK, NONE, Target, is_public, literal, may_reach, parse_networks
+from api.schema import Submission
+from api.settings import ApiSettings
+from contract.addresses import EVERYWHERE, LOOPBACK, NONE, Reach, Target, is_public, literal, may_reach, parse_networks
+from contract.errors import InvalidFieldsError
+from worker.posting import NowhereError, reachable
 
 PUBLIC = (
     *("1.1.1.1", "8.8.8.8", "93.184.215.14", "172.15.255.255", "172.32.0.1", "192.169.0.1", "100.63.0.1"),
@@ -116,3 +120,53 @@ def test_an_address_that_is_written_out_is_refused_without_asking_anybody() -> N
     assert Target.of("http://127.1/").refusal(parse_networks(LOOPBACK)) is None
     assert Target.of("http://example.com/").refusal(NONE) is None
     assert Target.of("http://8.8.8.8/").refusal(NONE) is None
+
+
+WAYS_HOME = (
+    *("http://127.0.0.1/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://127.1/"),
+    *("http://0x7f.0.0.0x1/", "http://127.0.0.1./", "http://localhost/", "http://LOCALHOST./", "http://a.localhost/"),
+    *("http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/", "http://[64:ff9b::7f00:1]/"),
+    *("http://[0:0:0:0:0:ffff:7f00:0001]/", "http://0/", "http://0.0.0.0/", "http://[::]/", "http://169.254.169.254/"),
+    *("http://\uff11\uff12\uff17.0.0.1/", "http://127\u30020\u30020\u30021/", "http://\u24db\u24de\u24d2alhost/"),
+    *("http://017700000001/", "http://[fe80::1]/", "http://10.1/", "http://192.168.257/", "http://[fd00::1]:80/"),
+)
+TRICKS = (
+    *("http://example.com@127.0.0.1/", "http://127.0.0.1:80@example.com/", "http://example.com:80@[::1]/"),
+    *("http://[fe80::1%25eth0]/", "http://[::1%25lo]/", "http://[fe80::1%eth0]/", "http://127.0.0.1%00.example.com/"),
+    *("http://example.com\\@127.0.0.1/", "http://exa\tmple.com@127.0.0.1/", "http://127.0.0.1\r\nHost: a/"),
+    *("http://[127.0.0.1]/", "http://127.0.0.1:x/", "file:///etc/passwd", "gopher://127.0.0.1:6379/_FLUSHALL"),
+)
+
+
+@pytest.mark.parametrize("url", [*WAYS_HOME, *TRICKS])
+def test_no_spelling_of_an_address_of_one_s_own_gets_through(url: str) -> None:
+    strict = Reach(videos=NONE)
+    for field in ("callback_url", "video_url"):
+        with pytest.raises(InvalidFieldsError):
+            Submission.parse({"video_url": "https://example.com/v.mp4"} | {field: url}, private=strict)
+    with pytest.raises((ValueError, NowhereError)):
+        reachable(url, resolve=lambda *_: ["8.8.8.8"])
+
+
+def test_a_name_is_looked_up_once_and_all_that_it_has_must_be_public() -> None:
+    asked = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["8.8.8.8", "::1"] if host == "both.example" else ["8.8.8.8"]
+
+    target, addresses = reachable("https://talks.example/v.mp4?a=b", resolve=resolve)
+    assert (target.host, target.port, addresses) == ("talks.example", 443, ["8.8.8.8"])
+    assert asked == [("talks.example", 443)]
+    with pytest.raises(NowhereError, match=r"both\.example has the address ::1"):
+        reachable("https://both.example/", resolve=resolve)
+    assert reachable("https://both.example/", parse_networks(LOOPBACK), resolve=resolve)[1] == ["8.8.8.8", "::1"]
+
+
+def test_without_tokens_a_video_may_be_anywhere_and_with_them_where_the_operator_says() -> None:
+    body = {"video_url": "http://127.0.0.1:8000/v.mp4"}
+    for fine in ({}, {"DUBQ_AUTH": "on", "DUBQ_VIDEO_PRIVATE": "127.0.0.0/8"}):
+        Submission.parse(body, private=ApiSettings.from_env(fine).reach)
+    for strict in ({"DUBQ_AUTH": "on"}, {"DUBQ_VIDEO_PRIVATE": "none"}):
+        with pytest.raises(InvalidFieldsError, match=r"/video_url: 127\.0\.0\.1 is not a"):
+            Submission.parse(body, private=ApiSettings.from_env(strict).reach)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
 
 from api.settings import ApiSettings, without_secret
 from contract.errors import SettingsError
+from store.settings import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_an_empty_environment_is_a_service_on_loopback() -> None:
@@ -21,7 +27,7 @@ def test_everything_that_is_wrong_is_reported_at_once() -> None:
     values = {
         "DUBQ_REDIS_URL": "http://x", "DUBQ_PUBLIC_REDIS_URL": "x", "DUBQ_AUTH": "maybe", "DUBQ_BIND": "5000",
         "WEB_CONCURRENCY": "1.5", "DUBQ_LOG_LEVEL": "loud", "DUBQ_LOG_FORMAT": "xml", "DUBQ_JOB_TTL_S": "nan",
-        "DUBQ_WEBHOOK_PRIVATE": "yes",
+        "DUBQ_WEBHOOK_PRIVATE": "yes", "DUBQ_VIDEO_PRIVATE": "no", "DUBQ_REDIS_PASSWORD_FILE": "/no/such",
         "DUBQ_CLIENT_RUNNING": "1.5",
     }  # fmt: skip
     with pytest.raises(SettingsError) as caught:
@@ -117,3 +123,30 @@ def test_a_url_that_leads_nowhere_is_a_wrong_setting_and_its_password_is_not_tol
 @pytest.mark.parametrize("url", ["redis://h", "rediss://u:p@h:6380/15", "unix:///run/s?db=1", "redis://[::1]:6379/0"])
 def test_these_urls_are_taken(url: str) -> None:
     assert ApiSettings.from_env({"DUBQ_REDIS_URL": url}).store.redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("redis://valkey:6379/0", "redis://:p%2Fw%40d@valkey:6379/0"),
+        ("rediss://me@valkey/1", "rediss://me:p%2Fw%40d@valkey/1"),
+        ("unix:///run/s?db=1", "unix://:p%2Fw%40d@/run/s?db=1"),
+    ],
+)
+def test_a_password_for_redis_may_be_in_a_file_and_is_shown_to_nobody(tmp_path: Path, url: str, whole: str) -> None:
+    (tmp_path / "password").write_text("p/w@d\n", "utf-8")
+    env = {"DUBQ_REDIS_URL": url, "DUBQ_REDIS_PASSWORD_FILE": str(tmp_path / "password")}
+    settings = ApiSettings.from_env(env)
+    assert (settings.store.redis_url, settings.public_redis_url) == (whole, None)
+    with closing(connect(whole)) as connection:
+        assert "p/w@d" in connection.get_connection_kwargs().values()
+
+
+def test_a_password_for_redis_is_given_once(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("b", "utf-8")
+    env = {"DUBQ_REDIS_URL": "redis://:a@valkey", "DUBQ_REDIS_PASSWORD_FILE": str(tmp_path / "password")}
+    with pytest.raises(SettingsError, match="there is a password in DUBQ_REDIS_URL, too"):
+        ApiSettings.from_env(env)
+    (tmp_path / "password").write_text(" \n", "utf-8")
+    with pytest.raises(SettingsError, match="has no password in it"):
+        ApiSettings.from_env(env)
