@@ -12,6 +12,7 @@ import structlog
 from store.carrier import carried
 from store.clients import Clients
 from store.clocks import ClockStore
+from store.door import Door
 from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
@@ -71,7 +72,7 @@ def create_app(
     if settings.simulates and settings.sim_latency:
         Latency(settings.sim_latency, seed=settings.sim_seed).mount(app)
     clients = Clients(connection, clock)
-    doorkeeper = Doorkeeper(settings, clients)
+    doorkeeper = Doorkeeper(settings, Door(connection, settings.wrong_tokens, clock))
     doorkeeper.mount(app)
     ledger = Ledger(connection, settings.store, clock)
     store = JobStore(ledger)

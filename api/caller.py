@@ -1,7 +1,6 @@
 """Who is asking: known before any route is entered, and nobody who is not known enters one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from time import monotonic
 from typing import Final
@@ -11,9 +10,10 @@ import structlog
 
 from contract.errors import AuthenticationError, ForbiddenError, TokenInUrlError
 from contract.ids import DEFAULT_CLIENT, is_client_id
-from store.clients import Clients
 from store.credentials import sha256
+from store.door import Caller, Door
 
+from .address import address_of
 from .settings import ApiSettings
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
@@ -24,14 +24,6 @@ KNOWN_FOR_S: Final = 1.0
 """So long a process relies on what it has read of a token, unless it is told before that one has ended."""
 MOST_KNOWN: Final = 10_000
 _IN_URL: Final = frozenset({"token", "access_token", "api_key", "apikey", "x-api-key", "authorization", "bearer"})
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """On whose behalf the current request is made; the admin may act for anybody, and see to clients."""
-
-    client_id: str
-    is_admin: bool = False
 
 
 def caller() -> Caller:
@@ -54,9 +46,9 @@ def admin_only() -> None:
 class Doorkeeper:
     """Lets requests in by their tokens. `clock` is monotonic, in seconds."""
 
-    def __init__(self, settings: ApiSettings, clients: Clients, clock: Callable[[], float] = monotonic) -> None:
-        self._settings, self._clients, self._clock = settings, clients, clock
-        self._known: dict[str, tuple[Caller, float]] = {}
+    def __init__(self, settings: ApiSettings, door: Door, clock: Callable[[], float] = monotonic) -> None:
+        self._settings, self._door, self._clock = settings, door, clock
+        self._known: dict[tuple[str, str], tuple[Caller, float]] = {}
 
     def mount(self, app: flask.Flask) -> None:
         """Have every request of `app` looked at before its route is entered."""
@@ -67,7 +59,7 @@ class Doorkeeper:
         self._known = {}
 
     def _let_in(self) -> None:
-        """Note who is asking. Raises AuthenticationError, TokenInUrlError or ForbiddenError."""
+        """Note who is asking. Raises one of AuthenticationError, TokenInUrlError, ForbiddenError, RateLimitedError."""
         if flask.request.query_string and not _IN_URL.isdisjoint(name.lower() for name in flask.request.args):
             raise TokenInUrlError
         if flask.request.path in OPEN:
@@ -77,26 +69,27 @@ class Doorkeeper:
 
     def _bearer(self) -> Caller:
         """Return whom the request's token stands for."""
-        token = _token()
-        known, until_s = self._known.get(token, (None, 0.0))
+        shown = _token(), self._address()
+        known, until_s = self._known.get(shown, (None, 0.0))
         if known and self._clock() < until_s:
             return known
-        found = self._look_up(token)
+        found = self._look_up(*shown)
         if len(self._known) >= MOST_KNOWN:
             self.forget()
-        self._known[token] = found, self._clock() + KNOWN_FOR_S
+        self._known[shown] = found, self._clock() + KNOWN_FOR_S
         return found
 
-    def _look_up(self, token: str) -> Caller:
+    def _look_up(self, token: str, address: str) -> Caller:
         given = self._settings.admin_token
-        if given and compare_digest(sha256(given), sha256(token)):
-            return Caller(DEFAULT_CLIENT, is_admin=True)
-        owner = self._clients.owner_of(token)
-        if owner:
-            return Caller(owner)
-        if not given and self._clients.is_admin(token):
-            return Caller(DEFAULT_CLIENT, is_admin=True)
-        raise AuthenticationError("this token is none, or none any more")
+        is_given = compare_digest(sha256(given), sha256(token)) if given else None
+        found = self._door.let_in(token, address, is_given=is_given)
+        if found is None:
+            raise AuthenticationError("this token is none, or none any more")
+        return found
+
+    def _address(self) -> str:
+        forwarded = ",".join(flask.request.headers.getlist("X-Forwarded-For"))
+        return address_of(flask.request.remote_addr, forwarded, self._settings.proxies)
 
 
 def _token() -> str:

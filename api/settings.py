@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Final, Literal, Self, cast
 from urllib.parse import parse_qs, urlsplit
@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 from contract import engines, law
 from contract.addresses import EVERYWHERE, NONE, Networks, Reach, parse_networks
 from contract.law import Law
-from contract.settings import Environment, number, one_of
+from contract.limits import Limits, Rate, count, rate
+from contract.settings import Environment, number, one_of, whole
 from store.settings import StoreSettings, parse_redis_url, without_login
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -22,6 +23,9 @@ NOT_ALONE: Final = (
     "DUBQ_BEHIND_LOOPBACK=yes says that only this machine can reach that address"
 )
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+FOR_TENANTS: Final = Limits(requests=Rate(10_000, 10), queued=10_000, streams=1000)
+"""The limits where tokens are asked for, unless others are given. Where none are, nobody is there to be held back."""
+WRONG_TOKENS: Final[Rate | None] = Rate(100, 60)
 _ADMIN_TOKEN: Final = re.compile(r"[\x21-\x7e]{20,200}")
 
 
@@ -34,6 +38,8 @@ class ApiSettings:
     `origins` are those of the web pages that may use the service besides its own.
     `webhook_private` are the networks that webhooks may go to besides public addresses, `video_private` the same for
     videos.
+    `limits` are those of a client that has none of its own, `wrong_tokens` how many one address may send; where a
+    request comes from, the `proxies` before us say, that are so many. `in_flight`: requests that a process works on.
     `engines` are those that a submission may name; the first is for those that name none. If the simulator is one of
     them, `sim_outages` lets the operator play outages, and `sim_latency` is how long every answer takes besides.
     """
@@ -44,6 +50,10 @@ class ApiSettings:
     auth: bool = False
     admin_token: str | None = field(default=None, repr=False)
     is_behind_loopback: bool = False
+    limits: Limits = field(default_factory=Limits)
+    wrong_tokens: Rate | None = WRONG_TOKENS
+    proxies: int = 0
+    in_flight: int = 2000
     public_redis_url: str | None = None
     webhook_private: Networks = NONE
     video_private: Networks = EVERYWHERE
@@ -62,10 +72,15 @@ class ApiSettings:
         env = Environment(values)
         store = StoreSettings.from_env(env)
         auth = env.read("DUBQ_AUTH", "off", one_of("on", "off")) == "on"
+        limits = _limits(env, FOR_TENANTS if auth else Limits(), store.client_running)
         shown = without_login(store.redis_url) if auth else without_secret(store.redis_url)
         settings = cls(
-            store=store,
+            store=replace(store, client_queued=limits.queued),
             auth=auth,
+            limits=limits,
+            wrong_tokens=env.read("DUBQ_WRONG_TOKENS", WRONG_TOKENS, rate),
+            proxies=env.read("DUBQ_PROXIES", 0, whole(0, 10)),
+            in_flight=env.read("DUBQ_IN_FLIGHT", 2000, whole(1, 100_000)),
             admin_token=env.read("DUBQ_ADMIN_TOKEN", None, _admin_token, secret=True),
             is_behind_loopback=env.read("DUBQ_BEHIND_LOOPBACK", "no", one_of("yes", "no")) == "yes",
             bind=env.read("DUBQ_BIND", "127.0.0.1:5000", _bind),
@@ -126,6 +141,15 @@ def _origins(text: str) -> frozenset[str]:
         if not (_ORIGIN.fullmatch(each) and urlsplit(each).hostname):
             raise ValueError("has to be origins such as https://app.example.com, with commas between them")
     return found
+
+
+def _limits(env: Environment, otherwise: Limits, running: int | None) -> Limits:
+    return Limits(
+        requests=env.read("DUBQ_CLIENT_REQUESTS", otherwise.requests, rate),
+        queued=env.read("DUBQ_CLIENT_QUEUED", otherwise.queued, count(0)),
+        running=running,
+        streams=env.read("DUBQ_CLIENT_STREAMS", otherwise.streams, count(0)),
+    )
 
 
 def _public_url(text: str) -> str | None:

@@ -113,12 +113,12 @@ class TooManyStreamsError(RateLimitedError):
     limit = Limit.STREAMS
 
 
-class TooManyAttemptsError(RateLimitedError):
-    """Too many tokens that are none came from this address; for a while no other that is new here is looked at."""
+class TooManyWrongTokensError(RateLimitedError):
+    """Too many tokens that are none came from this address; for a while no other that is new there is looked at."""
 
-    code = "too_many_attempts"
-    title = "Too many failed attempts to be let in"
-    limit = "attempts"
+    code = "too_many_wrong_tokens"
+    title = "Too many wrong tokens came from your address"
+    limit = "wrong_tokens"
 
 
 class OverloadedError(ServiceUnavailableError):

@@ -1,14 +1,13 @@
-"""Tenants: makes and deletes them, changes their tokens, and says who a token belongs to.
+"""Tenants: makes and deletes them, changes their tokens and their limits.
 
 Redis keeps a client's record, and for each of its tokens a key that ends when the token does: so that whoever asks
-whom a token belongs to reads one key. Only the SHA-256 of a token is kept.
+whom a token belongs to (`door`) reads one key. Only the SHA-256 of a token is kept.
 """
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hmac import compare_digest
 from types import MappingProxyType
 from typing import Final, cast
 
@@ -157,12 +156,6 @@ class Clients:
         texts = self._redis.mget(keys.client(each.decode()) for each in client_ids) if client_ids else []
         return [Client.parse(text) for text in cast("list[bytes | None]", texts) if text]
 
-    def owner_of(self, token: str) -> str | None:
-        """Return the client that a token belongs to, None if it is none, or none any more."""
-        # what is compared is the hash of 256 random bits: how long that takes tells nothing about any token
-        held = self._redis.get(keys.token(sha256(token)))
-        return held.decode() if isinstance(held, bytes) else None
-
     def make_redis_user(self, client_id: str) -> bool:
         """Make a client's Redis user, and return whether this Redis allows that. Raises ClientNotFoundError."""
         return self.redis_users.set(self.read(client_id), self._clock())
@@ -176,11 +169,6 @@ class Clients:
         """Return a token for the admin, which is shown to nobody ever again; None if one was made before."""
         token = new_token(self._random(ENTROPY_BYTES), is_admin=True)
         return token if self._redis.set(keys.ADMIN, sha256(token), nx=True) else None
-
-    def is_admin(self, token: str) -> bool:
-        """Whether this is the token that `make_admin` has made."""
-        held = self._redis.get(keys.ADMIN)
-        return isinstance(held, bytes) and compare_digest(held, sha256(token).encode())
 
     def _change(self, client_id: str, now: datetime, change: Callable[[Client], Client]) -> None:
         """Change a client in one step. Raises ClientNotFoundError."""

@@ -141,6 +141,16 @@ def token(sha256: str) -> str:
     return f"dubq:token:{sha256}"
 
 
+def wrong_tokens(address: str) -> str:
+    """Hash, as long as it counts: how many tokens that are none have come from an address, by slots of time (ms)."""
+    return f"dubq:wrong-tokens:{address}"
+
+
+def met(address: str, sha256: str) -> str:
+    """String, a day long: a token with this SHA-256 was good at this address."""
+    return f"dubq:met:{hashlib.sha256(f'{address} {sha256}'.encode()).hexdigest()}"
+
+
 def presence(holder: str) -> str:
     """Channel that a process listens on for as long as it lives; nothing is said there."""
     return f"dubq:presence:{holder}"

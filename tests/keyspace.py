@@ -7,9 +7,11 @@ import redis
 from contract.states import State
 from store import feed
 
+COUNTS = (b"dubq:pace:", b"dubq:wrong-tokens:", b"dubq:met:")
+
 
 def keyspace(connection: redis.Redis) -> dict[bytes, Any]:
-    """Return every key with its value."""
+    """Return every key with its value, save those that only count who has asked."""
     read = {
         b"string": connection.get,
         b"hash": connection.hgetall,
@@ -18,7 +20,7 @@ def keyspace(connection: redis.Redis) -> dict[bytes, Any]:
         b"zset": lambda key: connection.zrange(key, 0, -1, withscores=True),
         b"stream": connection.xrange,
     }
-    return {key: read[connection.type(key)](key) for key in connection.scan_iter()}
+    return {key: read[connection.type(key)](key) for key in connection.scan_iter() if not key.startswith(COUNTS)}
 
 
 def told(connection: redis.Redis) -> list[tuple[str, int, State]]:

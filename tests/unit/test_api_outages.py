@@ -13,6 +13,7 @@ from api.outages import Latency, OutageRoutes
 from api.settings import ApiSettings
 from contract import law
 from store.clients import Clients
+from store.door import Door
 from store.outages import Kind, Outage, OutageStore
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def test_a_slow_service_answers_after_what_the_law_has_drawn(connection: redis.R
     pauses: list[float] = []
     app = flask.Flask("slow")
     app.add_url_rule("/", view_func=lambda: "answered")
-    Doorkeeper(ApiSettings(), Clients(connection)).mount(app)
+    Doorkeeper(ApiSettings(), Door(connection)).mount(app)
     OutageRoutes(OutageStore(connection), pause=pauses.append).mount(app)
     web = app.test_client()
     begin(web, kind="slow", for_s=60, latency="fixed:2.5")

@@ -14,6 +14,7 @@ from store import feed, keys
 from store.clients import Clients
 from store.clocks import ClockStore
 from store.credentials import sha256
+from store.door import Caller, Door
 from store.secrets import WebhookSecrets
 
 if TYPE_CHECKING:
@@ -29,11 +30,16 @@ def clients(connection: redis.Redis, clock: Clock) -> Clients:
     return Clients(connection, clock)
 
 
-def test_a_token_leads_to_its_client_and_nothing_else_does(clients: Clients) -> None:
+def owner_of(connection: redis.Redis, token: str) -> str | None:
+    found = Door(connection).let_in(token, "")
+    return found and found.client_id
+
+
+def test_a_token_leads_to_its_client_and_nothing_else_does(clients: Clients, connection: redis.Redis) -> None:
     acme, other = clients.create("acme"), clients.create("other")
-    assert [clients.owner_of(each.token) for each in (acme, other)] == ["acme", "other"]
+    assert [owner_of(connection, each.token) for each in (acme, other)] == ["acme", "other"]
     for wrong in ("", acme.token[:-1], acme.token + "x", sha256(acme.token), acme.webhook_secret, "acme"):
-        assert clients.owner_of(wrong) is None
+        assert owner_of(connection, wrong) is None
 
 
 def test_redis_holds_no_token(clients: Clients, connection: redis.Redis) -> None:
@@ -48,7 +54,7 @@ def test_a_client_is_made_once(clients: Clients, connection: redis.Redis) -> Non
     with pytest.raises(ClientExistsError):
         clients.create("acme")
     assert keyspace(connection) == before
-    assert clients.owner_of(first.token) == "acme"
+    assert owner_of(connection, first.token) == "acme"
 
 
 def test_clients_are_listed_as_they_were_made(clients: Clients, clock: Clock) -> None:
@@ -63,7 +69,7 @@ def test_both_tokens_count_until_the_overlap_is_over(clients: Clients, clock: Cl
     secrets = WebhookSecrets(connection, clock)
     old = clients.create("acme")
     new = clients.rotate("acme", 60)
-    assert {clients.owner_of(each.token) for each in (old, new)} == {"acme"}
+    assert {owner_of(connection, each.token) for each in (old, new)} == {"acme"}
     assert secrets.live("acme") == (new.webhook_secret, old.webhook_secret)
     assert 50_000 < connection.pttl(keys.token(sha256(old.token))) <= 60_000  # Redis ends it, whoever else is alive
     assert connection.pttl(keys.token(sha256(new.token))) == -1
@@ -73,13 +79,13 @@ def test_both_tokens_count_until_the_overlap_is_over(clients: Clients, clock: Cl
     assert secrets.live("acme") == (new.webhook_secret,)
     assert clients.retire() == ["acme"]
     assert clients.retire() == []
-    assert (clients.owner_of(old.token), clients.owner_of(new.token)) == (None, "acme")
+    assert (owner_of(connection, old.token), owner_of(connection, new.token)) == (None, "acme")
 
 
 def test_a_token_that_is_lost_ends_at_once(clients: Clients, clock: Clock, connection: redis.Redis) -> None:
     secrets = WebhookSecrets(connection, clock)
     old, new = clients.create("acme"), clients.rotate("acme", 0)
-    assert (clients.owner_of(old.token), clients.owner_of(new.token)) == (None, "acme")
+    assert (owner_of(connection, old.token), owner_of(connection, new.token)) == (None, "acme")
     assert secrets.live("acme") == (new.webhook_secret,)
     assert clients.retire() == []
 
@@ -87,7 +93,7 @@ def test_a_token_that_is_lost_ends_at_once(clients: Clients, clock: Clock, conne
 def test_of_a_deleted_client_nothing_counts_any_more(clients: Clients, connection: redis.Redis) -> None:
     tokens = [clients.create("acme").token, clients.rotate("acme", 60).token]
     clients.delete("acme")
-    assert [clients.owner_of(each) for each in tokens] == [None, None]
+    assert [owner_of(connection, each) for each in tokens] == [None, None]
     assert (clients.list(), clients.retire()) == ([], [])
     assert keyspace(connection) == {b"dubq:clients:deleted": {b"acme"}}
 
@@ -181,15 +187,17 @@ def test_what_a_killed_process_has_not_let_go_of_the_next_one_does(
         for end in (lambda: clients.rotate("acme", 0), lambda: clients.delete("other")):
             with pytest.raises(KeyboardInterrupt):
                 end()
-    assert clients.owner_of(old.token) is None
+    assert owner_of(connection, old.token) is None
     assert sorted(clients.retire()) == ["acme", "other"]
     assert clients.retire() == []
     assert connection.zcard(keys.RETIRING) == 0
 
 
-def test_the_service_makes_one_admin_s_token(clients: Clients) -> None:
+def test_the_service_makes_one_admin_s_token(clients: Clients, connection: redis.Redis) -> None:
     token = clients.make_admin()
     assert token
     assert clients.make_admin() is None
-    assert clients.is_admin(token)
-    assert not any(map(clients.is_admin, ("", token[:-1], clients.create("acme").token)))
+    assert Door(connection).let_in(token, "") == Caller("default", is_admin=True)
+    assert Door(connection).let_in(token, "", is_given=False) is None
+    assert [owner_of(connection, each) for each in ("", token[:-1])] == [None, None]
+    assert Door(connection).let_in(clients.create("acme").token, "") == Caller("acme")
