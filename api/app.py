@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
+from uuid import uuid4
 
 import flask
 import redis
@@ -17,8 +19,10 @@ from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
 from store.outages import OutageStore
+from store.pace import Pace
 from store.records import now_utc
 from store.settings import connect
+from store.streams import Streams
 from store.sweep import Sweep
 from store.sweeper import Sweeper
 from store.worlds import WorldStore
@@ -30,12 +34,14 @@ from .clients import ClientRoutes
 from .deliveries import DeliveryRoutes
 from .jobs import JobRoutes
 from .keeper import Keeper
+from .limits import Limiter, LimitRoutes
 from .listener import Listener
 from .news import NewsRoutes
 from .origins import Origins
 from .outages import Latency, OutageRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
+from .shedding import Shedder
 from .simulator import SimulatorRoutes
 from .single import SingleRoutes
 from .streams import ping_s
@@ -44,6 +50,8 @@ HUB: Final = "dubq.hub"
 """Where the application keeps its hub among its extensions."""
 DOORKEEPER: Final = "dubq.doorkeeper"
 """Where it keeps who lets requests in."""
+STREAMS: Final = "dubq.streams"
+"""Where it keeps who counts streams, if they are limited."""
 
 
 def create_app(
@@ -59,6 +67,10 @@ def create_app(
     Somebody has to feed the `hub`, and to close it when the process is about to end: then nobody is kept waiting.
     """
     hub = hub or Hub()
+    shedder = Shedder(settings.in_flight)
+    streams = None
+    if settings.auth or settings.limits.streams is not None:
+        streams = Streams(connection, uuid4().hex, hub.open_here, settings.limits.streams)
     app = flask.Flask("dubq", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False
@@ -66,6 +78,7 @@ def create_app(
         app.json.ensure_ascii = app.json.sort_keys = False
     tracing.mount(app)
     problems.mount(app)
+    shedder.mount(app)
     Origins(settings.origins, asks=settings.auth).mount(app)
     if settings.simulates and settings.sim_outages:
         OutageRoutes(OutageStore(connection), seed=settings.sim_seed).mount(app)
@@ -74,6 +87,8 @@ def create_app(
     clients = Clients(connection, clock)
     doorkeeper = Doorkeeper(settings, Door(connection, settings.wrong_tokens, clock))
     doorkeeper.mount(app)
+    Limiter(settings, Pace(connection, clock)).mount(app)
+    hub.guard(partial(_let_wait, shedder, streams))
     ledger = Ledger(connection, settings.store, clock)
     store = JobStore(ledger)
     JobRoutes(store, clock, hub, ping_s=ping_s, engines=settings.engines, private=settings.reach).mount(app)
@@ -81,13 +96,21 @@ def create_app(
     DeliveryRoutes(store, ledger.outbox).mount(app)
     NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
     SingleRoutes(store, clock).mount(app)
-    ClientRoutes(clients, clock).mount(app)
+    ClientRoutes(clients, clock, settings.limits).mount(app)
     ServiceRoutes(settings, connection, clients).mount(app)
+    LimitRoutes(settings, connection).mount(app)
     if settings.simulates:
         clocks = ClockStore(connection, lambda: clock().timestamp())
         SimulatorRoutes(clocks, WorldStore(ledger, store, clocks)).mount(app)
-    app.extensions[HUB], app.extensions[DOORKEEPER] = hub, doorkeeper
+    app.extensions[HUB], app.extensions[DOORKEEPER], app.extensions[STREAMS] = hub, doorkeeper, streams
     return app
+
+
+def _let_wait(shedder: Shedder, streams: Streams | None, client_id: str, count: int) -> None:
+    """Let one more wait for news, which with this one has `count` here. Raises TooManyStreamsError."""
+    shedder.waits()
+    if streams is not None:
+        streams.admit(client_id, count)
 
 
 def from_env() -> flask.Flask:
@@ -102,8 +125,8 @@ def from_env() -> flask.Flask:
     connection = carried(connect(settings.store.redis_url))
     ledger = Ledger(connection, settings.store)
     Sweeper(Sweep(ledger), structlog.get_logger()).start()
-    Keeper(settings, Clients(connection)).start()
     hub = Hub()
     app = create_app(settings, connection, hub=hub)
+    Keeper(settings, Clients(connection), app.extensions[STREAMS]).start()
     Listener(connection, hub, forget=app.extensions[DOORKEEPER].forget).start()
     return app

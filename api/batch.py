@@ -17,7 +17,7 @@ from .caller import client_id
 from .incoming import idempotency_key, json_object
 from .jobs import new_job_id
 from .outgoing import answer
-from .problems import invalid, members, pointer
+from .problems import beyond, invalid, members, pointer
 from .schema import Submission
 
 MAX_JOBS: Final = 1000
@@ -77,7 +77,7 @@ def _items(fields: dict[str, Any]) -> list[Any]:
     if not isinstance(items, list):
         raise invalid("/jobs", "has to be a list of submissions")
     if len(items) > MAX_JOBS:
-        raise invalid("/jobs", f"{MAX_JOBS} at most, not {len(items)}")
+        raise beyond("/jobs", "batch_jobs", MAX_JOBS, len(items))
     if fields:
         raise invalid(pointer(min(fields)), "there is no such field")
     return items

@@ -1,4 +1,4 @@
-"""The routes under /clients, for the admin: make tenants, show them, change their tokens, delete them."""
+"""The routes under /clients, for the admin: make tenants, show them, change tokens and limits, delete them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -6,16 +6,19 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import flask
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from contract.errors import ClientNotFoundError
 from contract.ids import CLIENT_ID, is_client_id
 from contract.job import to_rfc3339
+from contract.limits import MOST, NONE, PARSE, Limit, Limits, to_text
 from store.clients import LONGEST_OVERLAP_S, Clients, Credentials
 from store.credentials import Client, Held
+from store.limits import Changes
 
 from .caller import admin_only
 from .incoming import body, json_object
+from .limits import in_force, shown
 from .outgoing import answer
 from .schema import Strict
 
@@ -23,10 +26,50 @@ OVERLAP_S: Final = 3600
 """How long a token lives on that is followed by another, unless it is said otherwise: to change it in all places."""
 
 
+def _as_text(limit: Limit) -> Callable[[Any], str | None]:
+    """Return a reader of one limit in JSON, which gives the text that is kept of it."""
+
+    def read(value: Any) -> str | None:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if value is None:
+            return None
+        if not (isinstance(value, str) if limit is Limit.REQUESTS else is_number or value == NONE):
+            value = ""  # which is no limit, and said so
+        return to_text(PARSE[limit](str(value)))
+
+    return read
+
+
+def _number(least: int) -> dict[str, Any]:
+    """Return the JSON schema of a limit that is a number."""
+    return {"anyOf": [{"type": "integer", "minimum": least, "maximum": MOST}, {"const": NONE}, {"type": "null"}]}
+
+
+class OwnLimits(Strict):
+    """Limits of a client's own: `none` for none at all, null for what others have; what is not named stays."""
+
+    requests: Annotated[str | None, BeforeValidator(_as_text(Limit.REQUESTS))] = None
+    queued: Annotated[str | None, BeforeValidator(_as_text(Limit.QUEUED)), WithJsonSchema(_number(0))] = None
+    running: Annotated[str | None, BeforeValidator(_as_text(Limit.RUNNING)), WithJsonSchema(_number(1))] = None
+    streams: Annotated[str | None, BeforeValidator(_as_text(Limit.STREAMS)), WithJsonSchema(_number(0))] = None
+
+    @property
+    def changes(self) -> Changes:
+        """What was named."""
+        return {Limit(name): getattr(self, name) for name in self.model_fields_set}
+
+
 class NewClient(Strict):
     """What is said of a new client."""
 
     client_id: Annotated[str, StringConstraints(pattern=f"^{CLIENT_ID.pattern}$")]
+    limits: OwnLimits = OwnLimits()
+
+
+class ClientChange(Strict):
+    """What is to be changed of a client."""
+
+    limits: OwnLimits
 
 
 class Rotation(Strict):
@@ -36,23 +79,25 @@ class Rotation(Strict):
 
 
 class ClientRoutes:
-    """The tenants, for the admin alone. `clock` returns aware UTC times."""
+    """The tenants, for the admin alone. `clock` returns aware UTC times; `limits` are for who has none of its own."""
 
-    def __init__(self, clients: Clients, clock: Callable[[], datetime]) -> None:
-        self._clients, self._clock = clients, clock
+    def __init__(self, clients: Clients, clock: Callable[[], datetime], limits: Limits) -> None:
+        self._clients, self._clock, self._limits = clients, clock, limits
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
         app.add_url_rule("/clients", view_func=self.create_client, methods=["POST"])
         app.add_url_rule("/clients", view_func=self.list_clients, methods=["GET"])
         app.add_url_rule("/clients/<name>", view_func=self.read_client, methods=["GET"])
+        app.add_url_rule("/clients/<name>", view_func=self.change_client, methods=["PATCH"])
         app.add_url_rule("/clients/<name>", view_func=self.delete_client, methods=["DELETE"])
         app.add_url_rule("/clients/<name>/token", view_func=self.rotate_token, methods=["POST"])
 
     def create_client(self) -> flask.Response:
         """Make a client: 201 with its token and its webhook secret, shown this once."""
         admin_only()
-        made = self._clients.create(NewClient.parse(json_object()).client_id)
+        wanted = NewClient.parse(json_object())
+        made = self._clients.create(wanted.client_id, wanted.limits.changes)
         response = _shown_once(made, 201)
         response.headers["Location"] = f"/clients/{made.client_id}"
         return response
@@ -67,6 +112,13 @@ class ClientRoutes:
         admin_only()
         return answer(self._told(self._clients.read(_known(name))))
 
+    def change_client(self, name: str) -> flask.Response:
+        """Change a client's own limits, and answer with the client."""
+        admin_only()
+        change = ClientChange.parse(json_object())
+        self._clients.change_limits(_known(name), change.limits.changes)
+        return answer(self._told(self._clients.read(name)))
+
     def delete_client(self, name: str) -> flask.Response:
         """End a client's tokens, streams and Redis user at once; its jobs go on to their end, unseen."""
         admin_only()
@@ -80,11 +132,13 @@ class ClientRoutes:
         return _shown_once(self._clients.rotate(_known(name), rotation.overlap_s))
 
     def _told(self, client: Client) -> dict[str, Any]:
-        now = self._clock()
+        now, own = self._clock(), self._clients.limits(client.client_id)
         return {
             "client_id": client.client_id,
             "created_at": to_rfc3339(client.created_at),
             "tokens": _ends(client.tokens, now),
+            "limits": {limit: NONE if own.get(limit, 0) is None else shown(own.get(limit)) for limit in Limit},
+            "limits_in_force": in_force(self._limits, own),
         }
 
 

@@ -11,7 +11,6 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] 
 from werkzeug.http import parse_list_header, parse_options_header
 
 from contract.errors import (
-    BodyTooLargeError,
     FieldProblem,
     InvalidFieldsError,
     JobNotFoundError,
@@ -23,7 +22,7 @@ from contract.errors import (
 from contract.ids import is_job_id
 
 from .bodies import LateBodyError
-from .problems import invalid
+from .problems import invalid, too_large
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _SECONDS: Final = re.compile(r"0*[1-9][0-9]*")
@@ -55,7 +54,7 @@ def body() -> bytes:
         raise RequestError(f"the body is sent in broken chunks: {error}") from None
     # a body without a Content-Length is read up to the limit and cut there, without a word
     if len(raw) == flask.request.max_content_length:
-        raise BodyTooLargeError
+        raise too_large()
     return raw
 
 

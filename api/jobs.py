@@ -14,7 +14,7 @@ import redis
 
 from contract.addresses import Reach
 from contract.engines import DEFAULT
-from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError
+from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError, RateLimitedError
 from contract.ids import is_job_id, uuid7
 from contract.job import Job
 from contract.states import State
@@ -25,7 +25,7 @@ from store.jobs import JobStore
 from .caller import client_id
 from .incoming import Wait, idempotency_key, json_object, known_job_id, limit, parameters, wait_preferred
 from .outgoing import accepted, answer, document, job_answer, not_modified
-from .problems import MAX_ERRORS, invalid
+from .problems import MAX_ERRORS, beyond, invalid
 from .schema import Submission
 from .streams import ping_s, unfolding
 from .waits import hold, outcome, spoken
@@ -82,7 +82,7 @@ class JobRoutes:
         write = accepted if created.is_new else job_answer
         if wait is None:
             return write(created.job)
-        with suppress(redis.RedisError, JobNotFoundError):
+        with suppress(redis.RedisError, JobNotFoundError, RateLimitedError):
             return self._hold(created.job.job_id, replace(wait, until_done=True, ping_s=None), write)
         return write(created.job)
 
@@ -165,7 +165,7 @@ def _ids(text: str) -> list[str]:
     """Return the ids of a comma-separated list, each once. Raises InvalidFieldsError."""
     job_ids = list(dict.fromkeys(text.split(",")))
     if len(job_ids) > MAX_IDS:
-        raise invalid("ids", f"{MAX_IDS} at most, not {len(job_ids)}")
+        raise beyond("ids", "ids", MAX_IDS, len(job_ids))
     wrong = [each for each in job_ids if not is_job_id(each)]
     if wrong:
         problems = [FieldProblem("ids", f"{each[:100]!r} is no job_id") for each in wrong[:MAX_ERRORS]]

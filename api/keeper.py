@@ -11,6 +11,7 @@ import structlog
 
 if TYPE_CHECKING:
     from store.clients import Clients
+    from store.streams import Streams
 
     from .settings import ApiSettings
 
@@ -21,8 +22,10 @@ log = structlog.get_logger()
 class Keeper:
     """Takes a turn every `pause_s` seconds, in every process: any of them may be the last."""
 
-    def __init__(self, settings: ApiSettings, clients: Clients, *, pause_s: float = PAUSE_S) -> None:
-        self._settings, self._clients, self._pause_s = settings, clients, pause_s
+    def __init__(
+        self, settings: ApiSettings, clients: Clients, streams: Streams | None = None, *, pause_s: float = PAUSE_S
+    ) -> None:
+        self._settings, self._clients, self._streams, self._pause_s = settings, clients, streams, pause_s
         self._needs_admin = settings.auth and settings.admin_token is None
         self._problem = ""
         self._stop = threading.Event()
@@ -52,6 +55,8 @@ class Keeper:
         for client_id in self._clients.retire():
             log.info("token_ended", client_id=client_id)
         self._clients.forget_deleted()
+        if self._streams is not None:
+            self._streams.beat()
         if self._settings.auth:
             self._keep_redis_users()
 

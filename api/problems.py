@@ -17,11 +17,14 @@ from contract.errors import (
     InvalidFieldsError,
     MediaTypeError,
     MethodNotAllowedError,
+    RateLimitedError,
     RequestError,
     RouteNotFoundError,
     ServiceUnavailableError,
     StaleWriteError,
 )
+
+from .quotas import tell_refusal
 
 RETRY_AFTER_S: Final = 1
 MAX_ERRORS: Final = 50
@@ -81,7 +84,9 @@ def problem(error: DubqError, /, **more: Any) -> flask.Response:
     if isinstance(error, AuthenticationError):
         response.headers["WWW-Authenticate"] = 'Bearer realm="dubq"'
     if error.retryable:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        response.headers["Retry-After"] = str(error.retry_after_s or RETRY_AFTER_S)
+    if isinstance(error, RateLimitedError):
+        tell_refusal(response, error)
     return response
 
 
@@ -98,6 +103,10 @@ def members(error: DubqError, request_id: str) -> dict[str, Any]:
     }
     if error.job_id is not None:
         found["job_id"] = error.job_id
+    if isinstance(error, RequestError) and error.limit is not None:
+        found["limit"], found["most"] = error.limit, error.most
+    if error.retry_after_s is not None:
+        found["retry_after_s"] = error.retry_after_s
     if isinstance(error, InvalidFieldsError):
         found["errors"] = [{"pointer": each.pointer, "message": each.message} for each in error.errors]
     return found
@@ -106,6 +115,20 @@ def members(error: DubqError, request_id: str) -> dict[str, Any]:
 def invalid(pointer: str, message: str) -> InvalidFieldsError:
     """Return the error for one wrong field (a JSON pointer) or parameter (its name)."""
     return InvalidFieldsError([FieldProblem(pointer[:MAX_POINTER], message)])
+
+
+def beyond(pointer: str, limit: str, most: int, found: int) -> InvalidFieldsError:
+    """Return the error for a field (a JSON pointer) or parameter (its name) that has more in it than it may."""
+    error = invalid(pointer, f"{most} at most, not {found}")
+    error.limit, error.most = limit, most
+    return error
+
+
+def too_large() -> BodyTooLargeError:
+    """Return the error for a body that is larger than the current request's may be."""
+    error = BodyTooLargeError()
+    error.most = flask.request.max_content_length
+    return error
 
 
 def invalid_body(error: ValidationError, most: int) -> InvalidFieldsError:
@@ -140,6 +163,8 @@ def _refuse_http(error: HTTPException) -> flask.Response | HTTPException:
     if status < RequestError.status:
         return error  # a redirect is an answer
     kind = _BY_STATUS.get(status, RequestError)
+    if kind is BodyTooLargeError:
+        return problem(too_large())
     response = problem(kind("" if kind is not RequestError else error.description or ""))
     response.status_code = status
     for name, value in error.get_headers():

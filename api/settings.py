@@ -25,6 +25,7 @@ NOT_ALONE: Final = (
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 FOR_TENANTS: Final = Limits(requests=Rate(10_000, 10), queued=10_000, streams=1000)
 """The limits where tokens are asked for, unless others are given. Where none are, nobody is there to be held back."""
+OF_ADMIN: Final = Rate(20_000, 10)
 WRONG_TOKENS: Final[Rate | None] = Rate(100, 60)
 _ADMIN_TOKEN: Final = re.compile(r"[\x21-\x7e]{20,200}")
 
@@ -51,6 +52,7 @@ class ApiSettings:
     admin_token: str | None = field(default=None, repr=False)
     is_behind_loopback: bool = False
     limits: Limits = field(default_factory=Limits)
+    admin_requests: Rate | None = None
     wrong_tokens: Rate | None = WRONG_TOKENS
     proxies: int = 0
     in_flight: int = 2000
@@ -78,6 +80,7 @@ class ApiSettings:
             store=replace(store, client_queued=limits.queued),
             auth=auth,
             limits=limits,
+            admin_requests=env.read("DUBQ_ADMIN_REQUESTS", OF_ADMIN if auth else None, rate),
             wrong_tokens=env.read("DUBQ_WRONG_TOKENS", WRONG_TOKENS, rate),
             proxies=env.read("DUBQ_PROXIES", 0, whole(0, 10)),
             in_flight=env.read("DUBQ_IN_FLIGHT", 2000, whole(1, 100_000)),

@@ -2,8 +2,9 @@
 
 import queue
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from enum import Enum
 from time import monotonic, sleep
 from types import TracebackType
@@ -89,27 +90,52 @@ class Hub:
     """
 
     def __init__(self) -> None:
+        self._admit: Callable[[str, int], object] = lambda _client_id, _count: None
+        self._of_client: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._waiters: defaultdict[bytes, set[Waiter]] = defaultdict(set)
         self._count = 0
         self._is_closed = False
 
+    def guard(self, admit: Callable[[str, int], object]) -> None:
+        """Have `admit` asked of each who joins: whose it is, and how many that client has here with it.
+
+        It raises for one that is too many.
+        """
+        self._admit = admit
+
     def join(self, client_id: str, job_id: str | None = None) -> Waiter:
-        """Return a waiter for the news of one job, or of all jobs of a client. Read the job after this, not before."""
+        """Return a waiter for the news of one job, or of all jobs of a client. Read the job after this, not before.
+
+        Raises what its guard raises.
+        """
         key = keys.channel(client_id, job_id or "").encode()
         waiter = Waiter(self, key)
         with self._lock:
             self._waiters[key].add(waiter)
             self._count += 1
+            self._of_client[client_id] += 1
+            count = self._of_client[client_id]
             if self._is_closed:
                 waiter.put(Signal.END)
+        with ExitStack() as stack:
+            stack.push(waiter)
+            self._admit(client_id, count)
+            stack.pop_all()
         return waiter
+
+    def open_here(self) -> dict[str, int]:
+        """Return how many waiters each client has."""
+        with self._lock:
+            return dict(self._of_client)
 
     def leave(self, waiter: Waiter, key: bytes) -> None:
         """Forget a waiter."""
         with self._lock:
             there = self._waiters[key]
-            self._count -= waiter in there
+            if waiter in there:
+                self._count -= 1
+                self._forget_one(key)
             there.discard(waiter)
             if not there:
                 del self._waiters[key]
@@ -157,6 +183,12 @@ class Hub:
     def waiting(self) -> int:
         """How many waiters there are."""
         return self._count
+
+    def _forget_one(self, key: bytes) -> None:
+        client_id = key.decode().removeprefix(_CHANNELS).partition(":")[0]
+        self._of_client[client_id] -= 1
+        if not self._of_client[client_id]:
+            del self._of_client[client_id]
 
     def _tell_all(self, signal: Signal) -> None:
         for there in self._waiters.values():

@@ -141,6 +141,16 @@ def token(sha256: str) -> str:
     return f"dubq:token:{sha256}"
 
 
+def streams(client_id: str) -> str:
+    """Hash: how many streams and held answers a client has open in each API process."""
+    return f"dubq:streams:{client_id}"
+
+
+def api_process(name: str) -> str:
+    """String, short-lived: an API process of this name is there."""
+    return f"dubq:api:{name}"
+
+
 def wrong_tokens(address: str) -> str:
     """Hash, as long as it counts: how many tokens that are none have come from an address, by slots of time (ms)."""
     return f"dubq:wrong-tokens:{address}"

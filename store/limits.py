@@ -7,6 +7,7 @@ import redis
 from redis.client import Pipeline
 
 from contract.limits import PARSE, Limit, Rate
+from contract.states import State
 
 from . import keys
 
@@ -23,6 +24,15 @@ def change(pipe: Pipeline, client_id: str, changes: Changes) -> None:
             pipe.hdel(keys.limits(client_id), limit)
         else:
             pipe.hset(keys.limits(client_id), limit, text)
+
+
+def used(connection: redis.Redis, client_id: str) -> dict[str, int]:
+    """Return how many jobs a client has in the queue, and running."""
+    with connection.pipeline(transaction=False) as pipe:
+        for state in (State.QUEUED, State.RUNNING):
+            pipe.zcard(keys.listing(client_id, state))
+        queued, running = pipe.execute()
+    return {Limit.QUEUED: queued, Limit.RUNNING: running}
 
 
 def own(connection: redis.Redis, client_id: str) -> Own:

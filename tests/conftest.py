@@ -82,6 +82,14 @@ def connection(used: redis.Redis) -> redis.Redis:
     return used
 
 
+@pytest.fixture
+def real(valkey: ValkeyServer) -> Iterator[redis.Redis]:
+    """Return an empty Valkey, for what fakeredis does not play."""
+    with redis.Redis(unix_socket_path=str(valkey.unix_socket_path)) as found:
+        found.flushall()
+        yield found
+
+
 def forget_deserted_channels(server: fakeredis.FakeServer) -> None:
     """Do what Redis does when a subscriber hangs up: fakeredis goes on listing the channels that nobody is left on."""
     for subscribers in (server.subscribers, server.psubscribers):

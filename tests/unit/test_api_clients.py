@@ -136,6 +136,8 @@ def test_a_client_is_shown_once_and_then_only_by_name(web: FlaskClient) -> None:
         "client_id": "acme",
         "created_at": "2026-01-01T00:00:00.000Z",
         "tokens": [{"until": None}],
+        "limits": dict.fromkeys(("requests", "queued", "running", "streams")),
+        "limits_in_force": dict.fromkeys(("requests", "queued", "running", "streams")),
     }
     assert admin(web, "GET", "/clients/acme").get_json() == known
     assert admin(web, "GET", "/clients").get_json() == {"clients": [known]}

@@ -1,0 +1,50 @@
+"""Overload: who comes when a process has too much to do is told so at once, before any work is done for it."""
+
+from typing import Final
+
+import flask
+
+from contract.limits import OverloadedError
+
+PROBES: Final = frozenset({"/healthz", "/readyz"})
+"""Whoever supervises the processes is always answered."""
+BACK_S: Final = 1
+
+
+class Shedder:
+    """Lets `most` requests be worked on at a time, in this process. Those that only wait for news are not counted.
+
+    A Redis that is slow has them pile up as much as a processor does.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._working = most, 0
+
+    def mount(self, app: flask.Flask) -> None:
+        """Put it before what `app` does with requests."""
+        app.before_request(self._enter)
+        app.teardown_request(self._end)
+
+    def waits(self) -> None:
+        """Note that the current request, if there is one, only waits from here on."""
+        if flask.has_app_context() and flask.g.pop("is_worked_on", False):
+            self._working -= 1
+
+    @property
+    def working(self) -> int:
+        """How many requests are worked on."""
+        return self._working
+
+    def _enter(self) -> None:
+        """Count a request. Raises OverloadedError."""
+        if flask.request.path in PROBES:
+            return
+        if self._working >= self._most:
+            error = OverloadedError(f"{self._most} requests are under way here, and more would hold up all")
+            error.retry_after_s = BACK_S
+            raise error
+        self._working += 1
+        flask.g.is_worked_on = True
+
+    def _end(self, _error: BaseException | None) -> None:
+        self.waits()
