@@ -5,19 +5,20 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from service import free_port
 
 from cli import service
+from cli.embedded import command, scratch_folder
 from cli.exits import Exit, StartError, StoppedError, exit_of
 from cli.ground import Wish
 from cli.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.sockets
 
@@ -69,3 +70,13 @@ def test_a_stop_that_came_with_the_answer_is_heard(tmp_path: Path, mute: int, mo
         Service(wish(tmp_path, f"redis://127.0.0.1:{mute}"), print, lambda: len(stops)),
     ):
         pass
+
+
+def test_the_embedded_valkey_has_no_port_and_a_socket_of_its_owner_s_alone() -> None:
+    folder = scratch_folder()
+    try:
+        _, *words = command(Path("valkey-server"), folder / "s", folder)
+        options = dict(zip(words[::2], words[1::2], strict=True))
+        assert (options["--port"], options["--unixsocketperm"], folder.stat().st_mode & 0o077) == ("0", "700", 0)
+    finally:
+        folder.rmdir()

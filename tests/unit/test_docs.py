@@ -83,3 +83,16 @@ def test_the_bounds_of_a_road_are_those_of_the_code(page: Path) -> None:
     assert named
     for row, name in named:
         assert any(re.search(rf"(?<![\d.]){each}(?![\d.]*\d)", row) for each in constants(name)), f"{name}: {row}"
+
+
+TEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
+SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")
+PROMISES = re.findall(r"^\| (.+) \| (`test_.+`) \|$", SECURITY.split("\n## What is promised\n")[1], re.MULTILINE)
+
+
+def test_every_promise_of_security_names_tests_that_there_are() -> None:
+    there = {name for path in ROOT.glob("tests/**/test_*.py") for name in TEST.findall(path.read_text("utf-8"))}
+    assert len(PROMISES) > 25
+    assert [name for _, names in PROMISES for name in re.findall(r"`(.+?)`", names) if name not in there] == []
+    rows = [line for line in SECURITY.splitlines() if line.startswith("| ") and line.count(" | ") == 1]
+    assert [row for row in rows if "`test_" not in row and not row.startswith(("| promise", "| ---"))] == []

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import fakeredis
-import gevent
 import pytest
 import redis
 import structlog
@@ -23,6 +21,7 @@ from store.clients import Clients
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import fakeredis
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
@@ -67,8 +66,8 @@ def test_every_answer_keeps_browsers_from_taking_it_for_a_page(
     answer.close()
 
 
-def test_a_route_may_say_otherwise_and_is_not_contradicted() -> None:
-    app = create_app(ApiSettings(), fakeredis.FakeRedis(version=(7,)))
+def test_a_route_may_say_otherwise_and_is_not_contradicted(fake: fakeredis.FakeRedis) -> None:
+    app = create_app(ApiSettings(), fake)
     own = {"content-security-policy": "default-src 'self'", "Cache-Control": "public"}
     app.add_url_rule("/page", view_func=lambda: Response("<p>", headers=own))
     answer = app.test_client().get("/page")
@@ -228,10 +227,11 @@ def test_no_path_leads_out_of_the_routes(web: FlaskClient, path: str) -> None:
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note the name of each command that is sent to Redis."""
+def commands(fake: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the name of each command that is sent to the fake Redis."""
     sent: list[str] = []
-    execute = fakeredis.FakeRedis.execute_command
+    kind = type(fake)
+    execute = kind.execute_command
 
     def noted(self: Any, *words: Any, **options: Any) -> Any:
         sent.append(words[0])
@@ -243,15 +243,16 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sent.extend(words[0] for words, _ in pipe.command_stack)
         return together(pipe, *arguments, **options)
 
-    monkeypatch.setattr(fakeredis.FakeRedis, "execute_command", noted)
+    monkeypatch.setattr(kind, "execute_command", noted)
     monkeypatch.setattr(redis.client.Pipeline, "execute", noted_together)
     return sent
 
 
-def test_a_token_that_is_one_and_one_that_is_none_cost_the_same_commands(commands: list[str]) -> None:
-    connection = fakeredis.FakeRedis(version=(7,))
-    web = asking(connection, auth=True, admin_token=ADMIN)
-    token = Clients(connection).create("acme").token
+def test_a_token_that_is_one_and_one_that_is_none_cost_the_same_commands(
+    fake: fakeredis.FakeRedis, commands: list[str]
+) -> None:
+    web = asking(fake, auth=True, admin_token=ADMIN)
+    token = Clients(fake).create("acme").token
 
     def cost(shown: str) -> list[str]:
         del commands[:]
@@ -268,9 +269,9 @@ def test_a_token_that_is_one_and_one_that_is_none_cost_the_same_commands(command
      ("POST", "/jobs/{}/reset"), ("GET", "/jobs/{}/events"), ("GET", "/jobs/{}/deliveries")],
 )  # fmt: skip
 def test_another_s_job_costs_the_same_commands_as_one_that_is_not_there(
-    commands: list[str], method: str, path: str
+    fake: fakeredis.FakeRedis, commands: list[str], method: str, path: str
 ) -> None:
-    web = asking(fakeredis.FakeRedis(version=(7,)))
+    web = asking(fake)
     assert web.post("/jobs", json=BODY | {"job_id": "theirs"}, headers={"X-Client-Id": "acme"}).status_code == 202
 
     def cost(job_id: str) -> list[str]:
@@ -286,22 +287,21 @@ def test_another_s_job_costs_the_same_commands_as_one_that_is_not_there(
 # A body that trickles in.
 
 
-class Trickle:
-    def __init__(self) -> None:
-        self.given = 0
-
-    def read(self, _size: int) -> bytes:
-        gevent.sleep(0.01)
-        self.given += 1
-        return b"a"
-
-
 def test_a_body_that_trickles_in_is_given_up_when_its_time_is_over() -> None:
-    trickle, began_s = Trickle(), time.monotonic()
-    body = InTime(trickle, gevent.Timeout, 0.1)
+    import gevent  # noqa: PLC0415 - slow to import, and nothing else here has use for it
+
+    given: list[int] = []
+
+    class Trickle:
+        def read(self, size: int) -> bytes:
+            gevent.sleep(0.01)
+            given.append(size)
+            return b"a"
+
+    body, began_s = InTime(Trickle(), gevent.Timeout, 0.1), time.monotonic()
     with pytest.raises(LateBodyError, match=r"within 0\.1 s"):
         list(iter(lambda: body.read(1), b""))
-    assert trickle.given > 1
+    assert len(given) > 1
     assert 0.05 < time.monotonic() - began_s < 5
 
 
