@@ -31,6 +31,12 @@ def test_each_silence_doubles_the_patience_until_somebody_speaks() -> None:
     assert quiet.within_s == LEAST_QUIET_S
 
 
+def test_one_slow_answer_makes_nobody_bear_a_silence_for_long() -> None:
+    quiet = Quiet(most_s=10.0, took_s=0.9)
+    quiet.note(SILENT)
+    assert quiet.within_s == 2.0
+
+
 @pytest.mark.parametrize("polled", [0, 5])
 def test_a_look_that_is_not_answered_is_asked_anew_after_a_second_however_long_one_has_polled(polled: int) -> None:
     world = World(*[QUEUED] * polled, SILENT, COMPLETED)
