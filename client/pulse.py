@@ -32,6 +32,10 @@ class Pulse:
         """Take note of a sign of life."""
         self.heard_s, self.doubts = at_s, 0
 
+    def excuse(self, late_s: float) -> None:
+        """Leave so much of the silence out of account: who is asked late may answer late."""
+        self.heard_s += late_s
+
     def feel(self, at_s: float) -> Beat:
         """Return what the silence comes to now."""
         silent_s = at_s - self.heard_s

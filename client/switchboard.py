@@ -104,15 +104,19 @@ class Switchboard:
     def check_health(self, at_s: float) -> tuple[list[Command], float]:
         """Ping a line that is silent; return for how many seconds to wait for a sign of life.
 
-        Raises TimeoutError if it has been silent for too long.
+        Raises TimeoutError if it has been silent for too long. Whoever comes late to ask, as his process was held up,
+        has no reason for a doubt before an answer is late, too.
         """
+        last_s = max(self._pulse.heard_s, self._pinged_s)
+        late_s = at_s - last_s - PING_S
+        if late_s > 0.0 and last_s > self._pinged_s:
+            self._pulse.excuse(late_s)
         beat = self._pulse.feel(at_s)
         if beat is Beat.LOST:
             raise TimeoutError("pings were not answered")
         if beat is Beat.DOUBTFUL:
             self._tell(Signal.QUIET, self._listeners())
-        last_s = max(self._pulse.heard_s, self._pinged_s)
-        is_due = at_s - last_s >= PING_S
+        is_due = late_s >= 0.0
         if is_due:
             self._pinged_s = last_s = at_s
         return [("PING",)] * is_due, min(last_s + PING_S, self._pulse.due_s()) - at_s

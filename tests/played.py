@@ -69,7 +69,11 @@ class PlayedService(ThreadingHTTPServer):
 
     def subscribers(self) -> int:
         """Count the connections that are subscribed to anything."""
-        return sum(1 for each in self.redis.client_list() if int(each["sub"]) > 0)
+        return len(self.lines())
+
+    def lines(self) -> list[int]:
+        """Return these connections, each by its number at Redis."""
+        return [int(each["id"]) for each in self.redis.client_list() if int(each["sub"]) > 0]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connected.append(time.monotonic())

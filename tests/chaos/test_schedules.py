@@ -90,9 +90,10 @@ class Probe:
     def allows_s(self, began: int) -> float:
         """Return how long a wait may take to know without having done anything wrong.
 
-        From the look with the number `began` on the lines were broken, and those before have made a wait patient.
+        Of the looks before the one with the number `began`, when no line was broken, waits have learned their patience.
+        What was missed then takes two exchanges: a line that cannot be had, and a look.
         """
-        return max(RETURN_S, QUIET_FACTOR * max(self.took_s)) + max(self.took_s[began:])
+        return max(RETURN_S, QUIET_FACTOR * max(self.took_s)) + 2 * max(self.took_s[began:])
 
 
 @pytest.fixture(scope="module")

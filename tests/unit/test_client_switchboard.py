@@ -50,9 +50,23 @@ def test_a_line_that_should_have_answered_is_doubted_each_time_that_it_should_ha
         board.check_health(LOST_AFTER * PING_S)
 
 
+def test_who_asks_late_does_not_doubt_at_once() -> None:
+    board = Switchboard(0.0)
+    mailbox = told(board, "a", 1.0)
+    asleep_s = 60.0  # so long nobody has looked after the line
+    assert board.check_health(asleep_s) == ([("PING",)], PING_S)
+    board.check_health(asleep_s + PING_S * 0.9)
+    assert mailbox.news == [Signal.UP]
+    board.check_health(asleep_s + PING_S)
+    assert mailbox.news == [Signal.UP, Signal.QUIET]
+    with pytest.raises(TimeoutError):
+        board.check_health(asleep_s + (LOST_AFTER - 1) * PING_S)
+
+
 def test_who_is_not_yet_subscribed_is_told_of_a_doubt_too() -> None:
     board, waiting = Switchboard(0.0), Mailbox("b")
     listening = told(board, "a", 0.0)
     board.admit(waiting)
+    board.check_health(PING_S)
     board.check_health(DOUBTED_AFTER * PING_S)
     assert (listening.news, waiting.news) == ([Signal.UP, Signal.QUIET], [Signal.QUIET])
