@@ -15,11 +15,11 @@ from contract.limits import TooManyStreamsError, to_text
 from . import keys
 
 STREAMS: Final = (Path(__file__).parent / "streams.lua").read_text("utf-8")
-THERE_S: Final = 10
+THERE_S: Final = 5
 """So long a process counts as being there that has said nothing."""
 BACK_S: Final = 1
 """When to come back where there was no room: others' ends are told within a second."""
-SAID_AGAIN: Final = 10
+SAID_AGAIN: Final = 3
 """With one of so many beats a process says everything again."""
 
 

@@ -63,7 +63,7 @@ def test_what_one_has_closed_another_may_open_after_the_next_beat(two: tuple[Pro
 def test_what_a_killed_process_had_open_is_forgotten(two: tuple[Process, Process], connection: redis.Redis) -> None:
     one, other = two
     assert [one.opens() for _ in range(3)] == [True] * 3
-    assert 0 < connection.ttl(keys.api_process("one")) <= 10
+    assert 0 < connection.ttl(keys.api_process("one")) <= 5
     connection.delete(keys.api_process("one"))
     assert [other.opens() for _ in range(4)] == [True] * 3 + [False]
 
