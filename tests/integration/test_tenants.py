@@ -324,7 +324,9 @@ def test_the_shell_makes_rotates_shows_and_deletes_clients(service: Service, mon
     assert run(None, "clients", "rotate", "shelly", "--at-once").exit_code == 0
     assert run(None, "jobs", "--token", again["token"]).exit_code == 3
     assert "shelly" in run(None, "clients", "list").stdout
-    limited = run(None, "clients", "limit", "shelly", "--requests", "600/m", "--queued", "none", "--running", "2").stdout
+    limited = run(
+        None, "clients", "limit", "shelly", "--requests", "600/m", "--queued", "none", "--running", "2"
+    ).stdout
     shown = run(None, "clients", "show", "shelly").stdout
     for line in ("requests  600/60s, its own", "queued    none, its own", "running   2, its own", "streams   1000"):
         assert line in limited
