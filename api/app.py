@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import flask
@@ -54,6 +54,14 @@ STREAMS: Final = "dubq.streams"
 """Where it keeps who counts streams, if they are limited."""
 
 
+class App(flask.Flask):
+    """An application of plain functions."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what to call: Flask asks that anew of each hook and route at each request, and none is a coroutine."""
+        return func
+
+
 def create_app(
     settings: ApiSettings,
     connection: redis.Redis,
@@ -71,7 +79,7 @@ def create_app(
     streams = None
     if settings.auth or settings.limits.streams is not None:
         streams = Streams(connection, uuid4().hex, hub.open_here, settings.limits.streams)
-    app = flask.Flask("dubq", static_folder=None)
+    app = App("dubq", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False
     if isinstance(app.json, flask.json.provider.DefaultJSONProvider):

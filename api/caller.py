@@ -94,9 +94,10 @@ class Doorkeeper:
 
 def _token() -> str:
     """Return the token that the request shows. Raises AuthenticationError."""
-    scheme, _, bearer = flask.request.headers.get("Authorization", "").partition(" ")
+    environ: dict[str, str] = flask.request.environ
+    scheme, _, bearer = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     shown = {bearer.strip()} if scheme.lower() == "bearer" else set()
-    shown |= {flask.request.headers.get("X-Api-Key", "").strip()}
+    shown |= {environ.get("HTTP_X_API_KEY", "").strip()}
     shown -= {""}
     if len(shown) != 1:
         reason = "two different tokens were sent" if shown else "send it as `Authorization: Bearer …` or `X-Api-Key: …`"

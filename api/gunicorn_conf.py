@@ -3,6 +3,7 @@
 gunicorn executes this file once, in its first process; so it is where that process reads its environment.
 """
 
+import gc
 import os
 import resource
 import sys
@@ -60,6 +61,12 @@ message.MAX_REQUEST_LINE = 1024 * 1024
 limit_request_line = message.MAX_REQUEST_LINE
 # What runs here is nobody's business, nor of which version.
 wsgi.SERVER = "dubq"
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Spare the garbage collector what is there for good: modules, routes, models."""
+    gc.collect()
+    gc.freeze()
 
 
 def when_ready(server: Any) -> None:

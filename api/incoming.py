@@ -154,6 +154,8 @@ def _preferences() -> dict[str, tuple[str, dict[str, str]]]:
     Source: RFC 7240, section 2.
     """
     found: dict[str, tuple[str, dict[str, str]]] = {}
+    if "HTTP_PREFER" not in flask.request.environ:  # as in most requests
+        return found
     for each in parse_list_header(",".join(flask.request.headers.getlist("Prefer"))):
         preference, parameters = parse_options_header(each)
         name, _, value = preference.partition("=")

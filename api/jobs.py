@@ -158,7 +158,8 @@ def _as_it_is(job: Job) -> flask.Response:
 
 def _knows(job: Job) -> bool:
     """Whether the caller has said that it knows the job as it is."""
-    return flask.request.if_none_match.contains_weak(str(job.seq))
+    asked = "HTTP_IF_NONE_MATCH" in flask.request.environ
+    return asked and flask.request.if_none_match.contains_weak(str(job.seq))
 
 
 def _ids(text: str) -> list[str]:

@@ -1,11 +1,16 @@
 """Writing an answer: the job document with the headers that tell a reader what to do next."""
 
 import json
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import flask
+from werkzeug.datastructures import Headers
 
 from contract.job import Job
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 PENDING_RETRY_S: Final = 1
 LONGEST_RETRY_S: Final = 30
@@ -30,46 +35,59 @@ def shield(response: flask.Response) -> None:
             response.headers.add(name, value)
 
 
-def answer(data: Any, status: int = 200) -> flask.Response:
+class Whole(flask.Response):
+    """An answer whose body and headers are as they shall be sent.
+
+    werkzeug looks at each header once more as it writes an answer, for what may need mending; and asks each for its
+    length, and for what is to be closed.
+    """
+
+    def __init__(self, body: bytes, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        length = ("Content-Length", str(len(body)))
+        super().__init__([body], status, Headers([("Content-Type", "application/json"), length, *headers]))
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Send it."""
+        start_response(self.status, self.headers.to_wsgi_list())
+        body: list[bytes] = [] if environ["REQUEST_METHOD"] == "HEAD" else self.response  # type: ignore[assignment]
+        return body
+
+
+def answer(data: Any, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> flask.Response:
     """Return a JSON answer."""
-    return flask.Response(flask.json.dumps(data, allow_nan=False), status=status, content_type="application/json")
+    return Whole(_encode(data), status, headers)
 
 
 def document(job: Job) -> bytes:
     """Return the job document, also once the request that wants it is no more."""
-    return json.dumps(job.to_wire(), ensure_ascii=False, allow_nan=False).encode()
+    return _encode(job.to_wire())
 
 
 def job_answer(job: Job, status: int = 200) -> flask.Response:
     """Return the job document: its `ETag` is its `seq`, and `Retry-After` stands there until it is done."""
-    response = answer(job.to_wire(), status)
-    describe(response, job)
-    response.set_etag(str(job.seq))
-    return response
+    return answer(job.to_wire(), status, _of(job))
 
 
 def accepted(job: Job) -> flask.Response:
     """Return 202 with the way to the job."""
-    response = job_answer(job, 202)
-    response.headers["Location"] = f"/jobs/{job.job_id}"
-    return response
+    return answer(job.to_wire(), 202, [*_of(job), ("Location", f"/jobs/{job.job_id}")])
 
 
 def not_modified(job: Job) -> flask.Response:
     """Return 304: the caller knows this `seq` already."""
-    response = job_answer(job, 304)
-    response.set_data(b"")
+    response = flask.Response(status=304, headers=_of(job))
     del response.headers["Content-Type"]
     return response
 
 
-def describe(response: flask.Response, job: Job) -> None:
-    """Say which job an answer is about, and when to ask again."""
-    response.headers["Content-Location"] = f"/jobs/{job.job_id}"
-    # may be kept, but only to be asked about again with its ETag
-    response.headers["Cache-Control"] = "private, no-cache"
-    if not job.done:
-        response.headers["Retry-After"] = str(retry_after_s(job))
+def describe(job: Job) -> list[tuple[str, str]]:
+    """Return the headers that say which job an answer is about, and when to ask again."""
+    found = [
+        ("Content-Location", f"/jobs/{job.job_id}"),
+        # may be kept, but only to be asked about again with its ETag
+        ("Cache-Control", "private, no-cache"),
+    ]
+    return found if job.done else [*found, ("Retry-After", str(retry_after_s(job)))]
 
 
 def retry_after_s(job: Job) -> int:
@@ -79,3 +97,14 @@ def retry_after_s(job: Job) -> int:
     """
     expected_s = int(job.eta.p10_s) if job.eta else 0
     return min(LONGEST_RETRY_S, max(PENDING_RETRY_S, expected_s))
+
+
+def _of(job: Job) -> list[tuple[str, str]]:
+    return [*describe(job), ("ETag", f'"{job.seq}"')]
+
+
+def _encode(data: Any) -> bytes:
+    return _JSON.encode(data).encode()
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)

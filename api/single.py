@@ -42,8 +42,7 @@ class SingleRoutes:
             response = job_answer(job)
             response.headers["Preference-Applied"] = "return=representation"
         else:
-            response = answer({"result": job.result})
-            describe(response, job)
+            response = answer({"result": job.result}, headers=describe(job))
         response.headers["Vary"] = "Prefer"
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -59,9 +58,7 @@ class SingleRoutes:
             return problem(error, error=_INVALID if isinstance(error, NotJsonError) else str(error))
         job = self._create(new_job_id(self._clock()), {"duration_s": duration})
         self._store.set_single(client_id(), job.job_id)
-        response = answer({"message": f"Timer started for {duration} seconds"})
-        describe(response, job)
-        return response
+        return answer({"message": f"Timer started for {duration} seconds"}, headers=describe(job))
 
     def _single(self) -> Job:
         """Return the single job, started just now if there is none (any more)."""

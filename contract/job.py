@@ -1,9 +1,11 @@
 """The job document: one frozen value, the same in HTTP answers, Redis messages, events and the client."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
+from operator import attrgetter
 from typing import Any, Final, Self, TypeVar
 
 from .resume import token
@@ -99,8 +101,12 @@ class Job:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the document as JSON types, with `result` and `done` computed."""
-        wire = {name: _to_json(getattr(self, name)) for name in _NAMES}
-        return wire | {"result": self.result.value, "done": self.done}
+        wire: dict[str, Any] = dict(zip(_NAMES, _values(self), strict=True))
+        for name, write in _WRITERS.items():
+            if (value := wire[name]) is not None:
+                wire[name] = write(value)
+        wire["result"], wire["done"] = self.result.value, self.done
+        return wire
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any], *, strict: bool = False) -> Self:
@@ -110,21 +116,21 @@ class Job:
         Raises KeyError, TypeError or ValueError where the document is none, or has a time without an offset.
         """
         known = {name: wire[name] for name in _NAMES if name in wire}
-        job = cls(**{name: _from_json(name, value, wire) for name, value in known.items()})
+        for name, read in _READERS.items():
+            if (value := known.get(name)) is not None:
+                known[name] = read(value)
+        if known.get("state") is not None:
+            known["state"] = _state(known["state"], wire)
+        job = cls(**known)
         if strict and not (isinstance(job.state, State) and isinstance(job.priority, Priority)):
             raise ValueError(f"no state or priority of this version: {job.state}, {job.priority}")
         return job
 
 
-_NAMES: Final = tuple(each.name for each in fields(Job))
-_TIMES: Final = frozenset({"created_at", "started_at", "finished_at", "updated_at"})
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-_PARTS: Final = {"output": Output, "error": Failure, "eta": Eta}
-
-
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware time in UTC with milliseconds and `Z`. Source: RFC 3339."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return there.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def aware(moment: datetime) -> datetime:
@@ -134,29 +140,16 @@ def aware(moment: datetime) -> datetime:
     return moment
 
 
-def _to_json(value: Any) -> Any:
-    if type(value) in _PLAIN:  # most of them, and asking ABCs is slow
-        return value
-    if isinstance(value, str):  # the word of an enum, known or foreign
-        return str(value)
-    if isinstance(value, datetime):
-        return to_rfc3339(value)
-    if isinstance(value, (Output, Failure, Eta)):
-        return {each.name: getattr(value, each.name) for each in fields(value)}
-    return dict(value)
+def _moment(text: str) -> datetime:
+    return aware(datetime.fromisoformat(text))
 
 
-def _from_json(name: str, value: Any, wire: Mapping[str, Any]) -> Any:
-    if value is None:
-        return None
-    if name in _TIMES:
-        return aware(datetime.fromisoformat(value))
-    if name in _PARTS:
-        part = _PARTS[name]
-        return part(**{each.name: value[each.name] for each in fields(part) if each.name in value})
-    if name == "state":
-        return _state(value, wire)
-    return _word(Priority, value) if name == "priority" else value
+def _part_to_wire(part: Output | Failure | Eta) -> dict[str, Any]:
+    return {each.name: getattr(part, each.name) for each in fields(part)}
+
+
+def _part(kind: type[Output | Failure | Eta], wire: Mapping[str, Any]) -> Output | Failure | Eta:
+    return kind(**{each.name: wire[each.name] for each in fields(kind) if each.name in wire})
 
 
 W = TypeVar("W", bound=StrEnum)
@@ -179,3 +172,21 @@ def _state(word: Any, wire: Mapping[str, Any]) -> State | ForeignState:
     if not isinstance(wire["done"], bool):
         raise TypeError(f"done has to be true or false, not {wire['done']!r}")
     return ForeignState(state, wire["done"], _word(Result, wire["result"]))
+
+
+_NAMES: Final = tuple(each.name for each in fields(Job))
+_values: Final = attrgetter(*_NAMES)
+_TIMES: Final = ("created_at", "started_at", "finished_at", "updated_at")
+_PARTS: Final = {"output": Output, "error": Failure, "eta": Eta}
+# only what is no JSON of itself: each document is written and read many times
+_WRITERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("state", "priority"), str),  # the word of an enum, known or foreign
+    "metadata": dict,
+    **dict.fromkeys(_TIMES, to_rfc3339),
+    **dict.fromkeys(_PARTS, _part_to_wire),
+}
+_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "priority": partial(_word, Priority),
+    **dict.fromkeys(_TIMES, _moment),
+    **{name: partial(_part, kind) for name, kind in _PARTS.items()},
+}

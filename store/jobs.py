@@ -94,7 +94,7 @@ class JobStore:
 
     def read(self, job_id: str, client_id: str) -> Job:
         """Return one job. Raises JobNotFoundError."""
-        return self.record(job_id, client_id).job
+        return self._told(fetch_one(self._redis, client_id, job_id))
 
     def record(self, job_id: str, client_id: str) -> Record:
         """Return one job with what only the service knows of it. Raises JobNotFoundError."""

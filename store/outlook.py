@@ -48,7 +48,8 @@ class Outlook:
 
     def told(self, record: Record) -> Job:
         """Return the job with its eta."""
-        return replace(record.job, eta=self.eta(record.job, record.simulate))
+        eta = self.eta(record.job, record.simulate)
+        return record.job if eta is None else replace(record.job, eta=eta)
 
     def eta(self, job: Job, simulate: dict[str, Any] | None) -> Eta | None:
         """Return when the job will end; None if it is final, or nothing is known of its kind."""

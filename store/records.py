@@ -72,18 +72,20 @@ class Record:
         """The version of this very document with the request to cancel."""
         return f"{self.job.seq}{_CANCEL}"
 
-    def placed(self, position: int | None) -> Self:
-        """Return it with its job at this position in the queue."""
-        return replace(self, job=replace(self.job, position=position))
-
     @classmethod
-    def parse(cls, values: list[bytes | None]) -> Self | None:
-        """Make a record of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
+    def parse(cls, values: list[bytes | None], rank: int | None = None) -> Self | None:
+        """Make a record of the values of `FIELDS`; None if there is none. Raises BrokenRecordError.
+
+        `rank` is the job's place in the queue, if it has one: that counts as long as the job is queued.
+        """
         document, version, run, simulate, number, round_, fingerprint, feed_id, holder, losses = values
         if document is None or version is None:
             return None
         try:
-            job = Job.from_wire(json.loads(document), strict=True)
+            wire = json.loads(document)
+            if wire["state"] == State.QUEUED:
+                wire["position"] = rank
+            job = Job.from_wire(wire, strict=True)
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenRecordError(f"not a job document ({error!r}): {document[:200]!r}") from error
         return cls(
@@ -130,7 +132,8 @@ def fetch(connection: redis.Redis, refs: list[Ref]) -> list[Record | None]:
         for at in queued:
             pipe.zrank(keys.QUEUED, refs[at])
         for at, rank in zip(queued, pipe.execute(), strict=True):
-            records[at] = cast("Record", records[at]).placed(rank)
+            record = cast("Record", records[at])
+            records[at] = replace(record, job=replace(record.job, position=rank))
     return records
 
 
@@ -139,8 +142,7 @@ def _fetch_alone(connection: redis.Redis, ref: Ref) -> Record | None:
         pipe.hmget(keys.record(ref), FIELDS)
         pipe.zrank(keys.QUEUED, ref)  # before it is known whether it has one: to ask again takes as long as all this
         values, rank = pipe.execute()
-    record = Record.parse(values)
-    return record.placed(rank) if record and record.job.state is State.QUEUED else record
+    return Record.parse(values, rank)
 
 
 def fetch_one(connection: redis.Redis, client_id: str, job_id: str) -> Record:
