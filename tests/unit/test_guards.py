@@ -99,8 +99,26 @@ def test_a_page_from_elsewhere_does_nothing_at_a_service_without_tokens(
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_from_elsewhere_does_not_even_load_from_a_service_without_tokens(
+    web: FlaskClient, site: str, nothing_changes: Callable[[], None]
+) -> None:
+    nothing_changes()
+    for mode, dest in (("no-cors", "image"), ("no-cors", "script"), ("cors", "empty")):
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+        assert web.get("/status", headers=headers).status_code == 403
+    led_here = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert web.get("/jobs", headers=led_here).status_code == 200
+
+
 def test_the_service_s_own_page_and_what_is_no_page_may_use_it(web: FlaskClient) -> None:
-    for headers in ({}, {"Origin": "http://localhost"}, {"Host": "127.0.0.1:5000", "Origin": "http://127.0.0.1:5000"}):
+    own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+    for headers in (
+        {},
+        own,
+        {"Origin": "http://localhost"},
+        {"Host": "127.0.0.1:5000", "Origin": "http://127.0.0.1:5000"},
+    ):
         assert web.get("/jobs", headers=headers).status_code == 200
 
 
