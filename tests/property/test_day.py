@@ -31,7 +31,7 @@ DAYS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(day=DAYS)
 def test_every_day_is_in_order_and_every_fault_has_its_place(day: dict[str, Any]) -> None:
     with suppress(InvalidFieldsError):

@@ -68,7 +68,7 @@ CONNECTION = fakeredis.FakeRedis(version=(7,))
 HAPPENINGS = st.lists(st.sampled_from(["popped", "taken", "answered", "failed", "sweep", "redeliver", 1.0, 6.0, 20.0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(happenings=HAPPENINGS)
 def test_whatever_workers_and_sweeps_do_what_is_owed_arrives_or_had_ten_attempts(happenings: list[str | float]) -> None:
     """Workers pop and die, take and die, answer late; then one comes that lives, and a sweep now and then."""

@@ -153,7 +153,7 @@ def real(valkey: ValkeyServer) -> None:
     StoreOnValkey.socket = str(valkey.unix_socket_path)
 
 
-StoreOnFakeredis.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
-StoreOnValkey.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+StoreOnFakeredis.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
+StoreOnValkey.TestCase.settings = settings(max_examples=20, stateful_step_count=30)
 TestStoreOnFakeredis = StoreOnFakeredis.TestCase
 TestStoreOnValkey = StoreOnValkey.TestCase

@@ -146,14 +146,14 @@ class Queue(RuleBasedStateMachine):
             self.redis.flushall()
 
 
-Queue.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+Queue.TestCase.settings = settings(max_examples=15, stateful_step_count=30)
 TestQueue = Queue.TestCase
 
 
 FLOWS = st.lists(st.tuples(CLIENTS, PRIORITIES), min_size=1, max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(before=FLOWS, sizes=st.integers(1, 4), later=st.lists(FLOWS, min_size=1, max_size=3), mine=PRIORITIES)
 def test_a_job_waits_for_no_more_turns_of_any_flow_than_its_priority_says(
     before: list[tuple[str, Priority]], sizes: int, later: list[list[tuple[str, Priority]]], mine: Priority
@@ -189,7 +189,7 @@ def pop(connection: redis.Redis) -> str:
     return popped
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(jobs=st.lists(st.tuples(CLIENTS, PRIORITIES), min_size=1, max_size=30))
 def test_within_a_flow_the_first_come_is_the_first_served(jobs: list[tuple[str, Priority]]) -> None:
     connection = fakeredis.FakeRedis(version=(7,))
