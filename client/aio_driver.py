@@ -64,10 +64,15 @@ async def finish(
             if isinstance(each, End):
                 return each.value
             hear, job = (on_stall, each.job) if isinstance(each, Warn) else (on_update, each)
-            outcome = hear(job) if hear else None
-            if inspect.isawaitable(outcome):
-                await outcome
+            await call(hear, job)
     raise AssertionError("a plan has no end")
+
+
+async def call(hear: Callable[[Job], object] | None, job: Job) -> None:
+    """Hand a job to whoever wants to hear of it, which may be a coroutine function."""
+    outcome = hear(job) if hear else None
+    if inspect.isawaitable(outcome):
+        await outcome
 
 
 async def pause(closed: asyncio.Event, seconds: float) -> None:
@@ -213,7 +218,7 @@ class AsyncPerformer:
         if news is Signal.LOST:
             self._hang_up()
             return http.Answer(), Line.DOWN
-        if not isinstance(news, bytes):
+        if news is None or isinstance(news, Signal):
             return http.Answer(), Line.QUIET if news is Signal.QUIET else Line.UP
         self._means.metrics.count_message()
         return pushed(news, self._wanted), Line.UP
@@ -232,9 +237,16 @@ async def run(plan: Plan[T], means: AsyncMeans, job_ids: Sequence[str]) -> Async
                 yield each
 
 
-async def told(running: AsyncGenerator[Word[T], None], *, only_ended: bool = False) -> AsyncGenerator[Job, None]:
+async def told(
+    running: AsyncGenerator[Word[T], None],
+    on_stall: Callable[[Job], object] | None = None,
+    *,
+    only_ended: bool = False,
+) -> AsyncGenerator[Job, None]:
     """Yield the jobs that a running plan tells of."""
     async with aclosing(running):
         async for each in running:
-            if isinstance(each, Job) and (each.done or not only_ended):
+            if isinstance(each, Warn):
+                await call(on_stall, each.job)
+            elif isinstance(each, Job) and (each.done or not only_ended):
                 yield each

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .pulse import Beat, Pulse
 from .sse import Parser
 from .stream import LONGEST_PING_S
-from .switchboard import News, Signal
+from .switchboard import Said, Signal
 
 if TYPE_CHECKING:  # aio_transport says what to do where it is missing
     import aiohttp
@@ -28,7 +28,7 @@ class AsyncStream:
     ) -> None:
         self._response, self._at_end, self._clock = response, at_end, clock
         self._parser, self._pulse = Parser(LONGEST_PING_S), Pulse(clock(), LONGEST_PING_S)
-        self._news: deque[News] = deque()
+        self._news: deque[Said] = deque()
 
     async def begins(self, within_s: float) -> bool:
         """Whether it says something `within_s`: the service does at once, unless somebody in between collects it."""
@@ -39,7 +39,7 @@ class AsyncStream:
             return False
         return Signal.LOST not in self._news
 
-    async def take(self, within_s: float) -> News | None:
+    async def take(self, within_s: float) -> Said | None:
         """Return the oldest news, or None if there is none `within_s`."""
         until_s = self._clock() + within_s
         while not self._news:

@@ -123,12 +123,14 @@ class AsyncWaits:
         request_timeout: float | None = None,
         on_timeout: OnTimeout = "raise",
         raise_on_failure: bool = False,
+        on_stall: OnUpdate | None = None,
     ) -> dict[str, Job]:
         """Wait for the end of many jobs; return them by id, in the order asked, however they ended.
 
         It takes one subscription and a request for about a hundred ids. With `raise_on_failure`, the first in that
         order that was not completed raises, once all have ended. A job that does not exist raises JobNotFoundError at
-        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen.
+        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen. `on_stall` is called with
+        each job that is silent as `wait` says.
         """
         ids, plan = self._desk.waiting_for_all(
             job_ids,
@@ -136,15 +138,24 @@ class AsyncWaits:
             request_timeout=request_timeout,
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
+            wants_progress=on_update is not None,
+            wants_warning=on_stall is not None,
         )
-        return await finish(self._run(plan, ids), on_update)
+        return await finish(self._run(plan, ids), on_update, on_stall)
 
     def as_completed(
-        self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
+        self,
+        job_ids: Iterable[str],
+        *,
+        timeout: float = TIMEOUT_S,
+        request_timeout: float | None = None,
+        on_stall: OnUpdate | None = None,
     ) -> AsyncGenerator[Job, None]:
         """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
-        ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
-        return told(self._run(plan, ids), only_ended=True)
+        ids, plan = self._desk.waiting_for_all(
+            job_ids, timeout=timeout, request_timeout=request_timeout, wants_warning=on_stall is not None
+        )
+        return told(self._run(plan, ids), on_stall, only_ended=True)
 
     def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> AsyncGenerator[Word[T], None]:
         return run(plan, self._means, job_ids)

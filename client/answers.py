@@ -117,10 +117,19 @@ def quiet_s(headers: Mapping[str, str], otherwise_s: float) -> float:
     return DOUBTED_AFTER * float(found[1]) if found else otherwise_s
 
 
-def job_of_message(payload: bytes) -> Job | None:
-    """Read a published job document; None where it is none that this version understands: the next look will tell."""
+def document(payload: bytes) -> dict[str, Any]:
+    """Read a published document; an empty one where it is none."""
     try:
-        return Job.from_wire(json.loads(payload))
+        found = json.loads(payload)
+    except _FOREIGN:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def job_of(document: Mapping[str, Any]) -> Job | None:
+    """Return a document's job; None where it is none that this version understands: the next look will tell."""
+    try:
+        return Job.from_wire(document)
     except _FOREIGN:
         return None
 

@@ -5,10 +5,10 @@ is needed. Where there are many, they share one stream of all the caller's jobs:
 connection.
 """
 
-import json
 import math
 from typing import Any, Final
 
+from .answers import document, job_of
 from .http import Answer
 from .steps import Line
 from .switchboard import PACE_S, Mailbox, Signal
@@ -42,9 +42,13 @@ class Audience:
         return not self._mailboxes
 
     def hear(self, payload: bytes) -> None:
-        """Hand an event to all who listen for its job."""
-        for mailbox in self._mailboxes.get(_job_id(payload), ()):
-            mailbox.put(payload)
+        """Hand an event to all who listen for its job, read once for all of them."""
+        found = document(payload)
+        mailboxes = self._mailboxes.get(str(found.get("job_id")).encode(), ())
+        job = job_of(found) if mailboxes else None
+        if job:
+            for mailbox in mailboxes:
+                mailbox.put(job)
 
     def tell_all(self, signal: Signal) -> None:
         """Hand on what the stream itself says."""
@@ -69,11 +73,3 @@ class Attempts:
         """Take note that it has failed; the error is for who has met it, and not passed on."""
         passing: Answer[Any] = Answer(is_passing=True, is_away=answer.is_away, retry_after_s=answer.retry_after_s)
         self._failed_s, self._failure = at_s, (passing, line)
-
-
-def _job_id(payload: bytes) -> bytes:
-    """Return whom an event is about; nobody, where it is no document."""
-    try:
-        return str(json.loads(payload)["job_id"]).encode()
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return b""

@@ -143,6 +143,8 @@ class Desk:
         request_timeout: float | None,
         on_timeout: OnTimeout = "raise",
         raise_on_failure: bool = False,
+        wants_progress: bool = False,
+        wants_warning: bool = False,
     ) -> tuple[tuple[str, ...], Plan[dict[str, Job]]]:
         """Return the ids, each once, and the plan of the wait for all of them, which begins now.
 
@@ -157,6 +159,8 @@ class Desk:
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
             roads=self.roads,
+            wants_progress=wants_progress,
+            wants_warning=wants_warning,
             told=self.memory.take(ids),
         )
         return ids, wait_all(terms, self.clock(), self.chance)

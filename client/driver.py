@@ -71,7 +71,9 @@ def finish(
                 on_update(each)
 
 
-def told(running: Generator[Job | Warn, None, T]) -> Generator[Job, None, T]:
+def told(
+    running: Generator[Job | Warn, None, T], on_stall: Callable[[Job], object] | None = None
+) -> Generator[Job, None, T]:
     """Yield the jobs that a driven plan tells of, and return the plan's result."""
     with closing(running):
         while True:
@@ -82,11 +84,15 @@ def told(running: Generator[Job | Warn, None, T]) -> Generator[Job, None, T]:
                 return result
             if isinstance(each, Job):
                 yield each
+            elif on_stall:
+                on_stall(each.job)
 
 
-def ended(running: Generator[Job | Warn, None, object]) -> Generator[Job, None, None]:
+def ended(
+    running: Generator[Job | Warn, None, object], on_stall: Callable[[Job], object] | None = None
+) -> Generator[Job, None, None]:
     """Yield those jobs that have ended."""
-    with closing(told(running)) as jobs:
+    with closing(told(running, on_stall)) as jobs:
         for job in jobs:
             if job.done:
                 yield job
@@ -225,7 +231,7 @@ class Performer:
         if news is Signal.LOST:
             self._hang_up()
             return http.Answer(), Line.DOWN
-        if not isinstance(news, bytes):
+        if news is None or isinstance(news, Signal):
             return http.Answer(), Line.QUIET if news is Signal.QUIET else Line.UP
         self._means.metrics.count_message()
         return pushed(news, self._wanted), Line.UP

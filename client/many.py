@@ -6,7 +6,7 @@ is bounded for each of many: messages about some do not put off the look at thos
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Final
 
 from contract.errors import (
@@ -23,6 +23,7 @@ from .ladder import Road
 from .patience import Patience
 from .steps import Plan, Send
 from .verdict import is_another_life, verdict
+from .waiting import Terms, wait
 from .watch import CANCEL_S, Chance, Watch
 
 NAMED_IDS: Final = 3
@@ -59,7 +60,19 @@ def wait_all(terms: ManyTerms, at_s: float, chance: Chance) -> Plan[dict[str, Jo
     wanted. A job that does not exist ends the wait at once, as anything does that the service refuses for good.
     Raises JobFailedError, JobCancelledError, ManyTimeoutError, JobNotFoundError, NoPushError.
     """
-    return _WaitAll(terms, at_s, chance).run()
+    return _alone(terms, at_s, chance) if len(terms.job_ids) == 1 else _WaitAll(terms, at_s, chance).run()
+
+
+def _alone(terms: ManyTerms, at_s: float, chance: Chance) -> Plan[dict[str, Job]]:
+    """Wait for one job as whoever waits for one alone, who may have an answer held or a stream of its own."""
+    shared = {each.name: getattr(terms, each.name) for each in fields(Patience)}
+    (job_id,) = terms.job_ids
+    try:
+        return {job_id: (yield from wait(Terms(job_id=job_id, **shared), at_s, chance))}
+    except WaitTimeoutError as error:
+        many = ManyTimeoutError(str(error), jobs={job_id: error.job} if error.job else {})
+        many.job_id, many.job = job_id, error.job
+        raise many from error.__cause__
 
 
 class _WaitAll(Watch[dict[str, Job]]):

@@ -45,6 +45,8 @@ class Patience:
     request_timeout_s: float = REQUEST_TIMEOUT_S
     on_timeout: OnTimeout = "raise"
     raise_on_failure: bool = True
+    wants_progress: bool = False  # and not the end alone
+    wants_warning: bool = False  # when there has been no news for long
     told: tuple[Told, ...] = ()
 
     def __post_init__(self) -> None:

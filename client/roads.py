@@ -100,7 +100,7 @@ def count_ends(value: Any, metrics: Metrics, now: datetime) -> None:
             metrics.count_knowing(job, now)
 
 
-def pushed(payload: bytes, job_ids: Collection[str]) -> http.Answer[Job]:
+def pushed(message: bytes | Job, job_ids: Collection[str]) -> http.Answer[Job]:
     """Read a message; what is about others' jobs, as a stream about all of the caller's may be, is no news."""
-    job = answers.job_of_message(payload)
+    job = message if isinstance(message, Job) else answers.job_of(answers.document(message))
     return http.Answer(value=job if job and job.job_id in job_ids else None)

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from .pulse import Beat, Pulse
 from .sse import Parser
-from .switchboard import News, Signal
+from .switchboard import Said, Signal
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Stream:
         self._response, self._at_end, self._clock = response, at_end, clock
         self._pulse = Pulse(clock(), LONGEST_PING_S)
         self._has_begun, self._has_spoken = threading.Event(), False
-        self._news: SimpleQueue[News] = SimpleQueue()
+        self._news: SimpleQueue[Said] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="dubq-stream", daemon=True)
 
     def start(self) -> None:
@@ -45,7 +45,7 @@ class Stream:
         self._has_begun.wait(max(0.0, within_s))
         return self._has_spoken
 
-    def take(self, within_s: float) -> News | None:
+    def take(self, within_s: float) -> Said | None:
         """Return the oldest news, or None if there is none `within_s`."""
         until_s = self._clock() + within_s
         while True:

@@ -11,7 +11,10 @@ NAMED_JOBS: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMetrics:
-    """One job's share: its HTTP requests, and the seconds from its end to a wait's knowing (None: not known yet)."""
+    """One job's share: HTTP requests about it alone, and the seconds from its end to a wait's knowing (None: not yet).
+
+    What many share, a batch or a look at a hundred jobs, is counted in `Metrics.requests` alone.
+    """
 
     requests: int = 0
     knowing_delay_s: float | None = None

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final, Protocol, TypeAlias
 
+from contract.job import Job
+
 from .pulse import Beat, Pulse
 
 PING_S: Final = 1.0
@@ -29,7 +31,10 @@ class Signal(Enum):
     LOST = auto()
 
 
-News: TypeAlias = bytes | Signal
+Said: TypeAlias = bytes | Signal
+"""What comes of one line."""
+News: TypeAlias = Said | Job
+"""What a wait is told: also what others have read already."""
 Command: TypeAlias = tuple[str | bytes, ...]
 
 

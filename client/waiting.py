@@ -11,7 +11,6 @@ from contract.states import State
 from . import http
 from .ladder import FLAPPING, Road
 from .patience import Patience
-from .schedule import Remaining
 from .steps import Pause, Plan, Send
 from .verdict import is_another_life, standing, verdict
 from .watch import CANCEL_S, POLLS, Chance, Watch
@@ -20,11 +19,6 @@ T = TypeVar("T")
 
 HOLD_S: Final = 55
 """How long an answer is held at most: many a proxy gives up after a minute."""
-
-WARN_FACTOR: Final = 3
-"""Silence is worth a word when it has lasted so many times as long as the whole job should have taken."""
-
-LEAST_WARN_S: Final = 3.0
 
 LAST_TRY_S: Final = 1.0
 """What a request that is insisted on may take when patience is over."""
@@ -35,8 +29,6 @@ class Terms(Patience):
     """What the caller of a wait asks for. Without a `job_id` it is about the job of the single-job face."""
 
     job_id: str | None
-    wants_progress: bool = False  # and not the end alone
-    wants_warning: bool = False  # when there has been no news for long
 
     def __post_init__(self) -> None:
         if self.job_id is not None:
@@ -143,7 +135,7 @@ class _Wait(Watch[Job]):
             return 0
         if self._latest is None and (self._terms.wants_progress or self._terms.wants_warning):
             return 0  # first how it stands, and what is promised
-        return max(0, int(min(HOLD_S, self._left_s, self._warn_s - self._now_s)))
+        return max(0, int(min(HOLD_S, self._left_s, self._stalls.due_s() - self._now_s)))
 
     def _reading(self, *, in_full: bool) -> http.Request[Job]:
         if self._terms.job_id is None:
@@ -161,11 +153,9 @@ class _Wait(Watch[Job]):
             self._latest = None
 
     def _know(self, job: Job) -> None:
+        if self._latest and self._latest.job_id != job.job_id:
+            self._stalls.forget(self._latest.job_id)
         self._latest, self._trouble = job, None
-        if self._terms.wants_warning:
-            is_promised = job.eta is not None and Remaining.of(job.eta) is not None
-            patience_s = max(WARN_FACTOR * job.eta.p90_s, LEAST_WARN_S) if job.eta and is_promised else math.inf
-            self._silent, self._warn_s = job, self._now_s + patience_s
 
     def _named(self, error: DubqError) -> DubqError:
         """Add to an error what this wait knows of its job."""

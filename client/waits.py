@@ -123,12 +123,14 @@ class Waits:
         request_timeout: float | None = None,
         on_timeout: OnTimeout = "raise",
         raise_on_failure: bool = False,
+        on_stall: OnUpdate | None = None,
     ) -> dict[str, Job]:
         """Wait for the end of many jobs; return them by id, in the order asked, however they ended.
 
         It takes one subscription and a request for about a hundred ids. With `raise_on_failure`, the first in that
         order that was not completed raises, once all have ended. A job that does not exist raises JobNotFoundError at
-        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen.
+        once. A timeout raises ManyTimeoutError, whose `jobs` has all as they were last seen. `on_stall` is called with
+        each job that is silent as `wait` says.
         """
         ids, plan = self._desk.waiting_for_all(
             job_ids,
@@ -136,15 +138,24 @@ class Waits:
             request_timeout=request_timeout,
             on_timeout=on_timeout,
             raise_on_failure=raise_on_failure,
+            wants_progress=on_update is not None,
+            wants_warning=on_stall is not None,
         )
-        return finish(self._run(plan, ids), on_update)
+        return finish(self._run(plan, ids), on_update, on_stall)
 
     def as_completed(
-        self, job_ids: Iterable[str], *, timeout: float = TIMEOUT_S, request_timeout: float | None = None
+        self,
+        job_ids: Iterable[str],
+        *,
+        timeout: float = TIMEOUT_S,
+        request_timeout: float | None = None,
+        on_stall: OnUpdate | None = None,
     ) -> Generator[Job, None, None]:
         """Yield each of many jobs when it has ended, however it ended; else as `wait_all`."""
-        ids, plan = self._desk.waiting_for_all(job_ids, timeout=timeout, request_timeout=request_timeout)
-        return ended(self._run(plan, ids))
+        ids, plan = self._desk.waiting_for_all(
+            job_ids, timeout=timeout, request_timeout=request_timeout, wants_warning=on_stall is not None
+        )
+        return ended(self._run(plan, ids), on_stall)
 
     def _run(self, plan: Plan[T], job_ids: Sequence[str] = ()) -> Generator[Job | Warn, None, T]:
         with Performer(self._means, job_ids) as perform:

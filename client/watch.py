@@ -18,6 +18,7 @@ from .ladder import KNOCK_S, Ladder, Road
 from .patience import Patience, Push
 from .quiet import Quiet
 from .schedule import Schedule
+from .stalls import Stalls
 from .steps import Line, Listen, Pause, Plan, Reply, Subscribe, Tell, Warn
 
 T = TypeVar("T")
@@ -70,8 +71,7 @@ class Watch(ABC, Generic[T]):
         self._may_follow = False  # another one, at once, which the service will hold until there is news
         self._trouble: DubqError | None = None  # why the last one brought nothing
         self._awaits_snapshot = False  # on the line, instead of a look
-        self._warn_s = math.inf  # when silence has lasted so long that it is worth a word
-        self._silent: Job | None = None  # whom that would be about
+        self._stalls = Stalls()
         self._schedule = Schedule(POLLS)
         self._polls = self._rereads = 0  # pauses of either kind since things last went well
         self._news = 0  # how many there have been
@@ -140,8 +140,7 @@ class Watch(ABC, Generic[T]):
         if self._patience.allowed or not told:
             return
         for each in told:
-            self._know(each.job)
-            self._schedule.hear(each.job, each.at_s)
+            self._learn(each.job, each.at_s)
             self._now_s = (yield Tell(each.job)).at_s
         heard_s = max(each.at_s for each in told)
         self._floor_s = max(each.at_s + each.retry_after_s for each in told)
@@ -190,7 +189,7 @@ class Watch(ABC, Generic[T]):
 
     def _rest(self) -> Plan[None]:
         """Let time pass until something is due: on the line if there is one, where the end may come first."""
-        until_s = min(self._due_s, self._last_look_s, self._ladder.next_try_s(), self._warn_s)
+        until_s = min(self._due_s, self._last_look_s, self._ladder.next_try_s(), self._stalls.due_s())
         yield from self._idle(until_s - self._now_s)
 
     def _sit_out(self) -> Plan[None]:
@@ -255,10 +254,9 @@ class Watch(ABC, Generic[T]):
         return min(pause_s, by_eta_s) if may_come_back else by_eta_s
 
     def _warn(self) -> Plan[None]:
-        """Say once that there has been no news for long, if so."""
-        if self._now_s >= self._warn_s and self._silent:
-            self._warn_s = math.inf
-            self._now_s = (yield Warn(self._silent)).at_s
+        """Say of each job once that there has been no news for long, if so."""
+        while silent := self._stalls.take(self._now_s):
+            self._now_s = (yield Warn(silent)).at_s
 
     def _take_look(self, reply: Reply) -> Plan[None]:
         """Learn from a look, which is the truth: only messages, and answers overtaken by them, may be old news."""
@@ -273,9 +271,14 @@ class Watch(ABC, Generic[T]):
         for job in _jobs(reply):
             if self._is_news(job):
                 self._news += 1
-                self._know(job)
-                self._schedule.hear(job, self._now_s)
+                self._learn(job, self._now_s)
                 self._now_s = (yield Tell(job)).at_s
+
+    def _learn(self, job: Job, at_s: float) -> None:
+        self._know(job)
+        self._schedule.hear(job, at_s)
+        if self._patience.wants_warning:
+            self._stalls.hear(job, at_s)
 
     def _raise_refusal(self, reply: Reply) -> None:
         answer = reply.answer

@@ -178,7 +178,7 @@ def test_a_token_of_another_version_is_refused_before_anything_is_sent(name: str
 
 def test_many_are_named_by_their_ids_whichever_way_they_were_asked_for() -> None:
     job = wire(State.COMPLETED, 3)
-    service = Service((200, {"client_id": "acme", "redis": None}), (200, {"jobs": [job]}))
+    service = Service((200, {"client_id": "acme", "redis": None}), (200, job))
     assert list(service.client().wait_all(["j1", "dubq1.j1"])) == ["j1"]
 
 
@@ -191,3 +191,20 @@ def test_a_silence_far_longer_than_promised_is_told_once_and_ends_nothing(face: 
     assert [job.seq for job in stalled] == [2]
     assert service.now_s > 9.0
     assert face.at_work() == []
+
+
+def test_of_many_jobs_each_that_is_silent_for_so_long_is_told() -> None:
+    silent = wire(State.RUNNING, 2, eta=Eta(p10_s=1.0, p50_s=2.0, p90_s=3.0))
+    both = [{"jobs": [silent, silent | {"job_id": "j2"}]}] * 12
+    ended = wire(State.COMPLETED, 3)
+    asked = (
+        lambda client, hear: client.wait_all(["j1", "j2"], on_stall=hear),
+        lambda client, hear: list(client.as_completed(["j1", "j2"], on_stall=hear)),
+    )
+    for wait in asked:
+        answers = [(200, each) for each in (*both, {"jobs": [ended, ended | {"job_id": "j2"}]})]
+        service = Service((200, {"client_id": "acme", "redis": None}), *answers)
+        stalled: list[Job] = []
+        with service.client() as client:
+            wait(client, stalled.append)
+        assert [job.job_id for job in stalled] == ["j1", "j2"]

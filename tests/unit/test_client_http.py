@@ -128,18 +128,18 @@ def test_a_problem_document_that_is_broken_is_an_error_all_the_same(errors: Any)
 
 @pytest.mark.parametrize("payload", [b"\xff", b"[1]", b"{}", b'{"state": []}', b"[" * 100_000])
 def test_a_message_that_is_no_job_is_ignored(payload: bytes) -> None:
-    assert answers.job_of_message(payload) is None
+    assert answers.job_of(answers.document(payload)) is None
 
 
 def test_a_message_is_a_job() -> None:
-    assert answers.job_of_message(json.dumps(DOCUMENT.to_wire()).encode()) == DOCUMENT
+    assert answers.job_of(answers.document(json.dumps(DOCUMENT.to_wire()).encode())) == DOCUMENT
 
 
 def test_a_job_in_a_state_of_tomorrow_is_a_job_in_answers_and_in_messages() -> None:
     document = DOCUMENT.to_wire() | {"state": "paused"}
     job = classify(200, document).result()
     assert (job.state, job.done, job.seq) == ("paused", False, 2)
-    assert answers.job_of_message(json.dumps(document).encode()) == job
+    assert answers.job_of(answers.document(json.dumps(document).encode())) == job
 
 
 def test_a_state_of_tomorrow_that_does_not_say_whether_it_is_final_is_no_word_of_the_service() -> None:

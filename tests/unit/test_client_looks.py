@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,11 +90,15 @@ class Box:
 
 def test_everybody_hears_of_his_jobs_alone() -> None:
     audience, one, both = Audience(), Box(b"j1"), Box(b"j1", b"j2")
+    jobs = [replace(RUNNING, job_id=job_id) for job_id in ("j1", "j2", "j3")]
     audience.admit(one)
     audience.admit(both)
-    for event in (b'{"job_id": "j1"}', b'{"job_id": "j2"}', b'{"job_id": "j3"}', b"{}", b"[]", b"nonsense"):
-        audience.hear(event)
-    assert (len(one.news), len(both.news)) == (1, 2)
+    for job in jobs:
+        audience.hear(json.dumps(job.to_wire()).encode())
+    for nothing in (b'{"job_id": "j1"}', b"{}", b"[]", b"nonsense"):
+        audience.hear(nothing)
+    assert (one.news, both.news) == (jobs[:1], jobs[:2])
+    assert one.news[0] is both.news[0]  # it was read once
     audience.dismiss(one)
     audience.tell_all(Signal.LOST)
     assert (one.news[1:], both.news[2:]) == ([], [Signal.LOST])

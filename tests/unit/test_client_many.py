@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,8 +23,11 @@ from contract.errors import (
     JobNotFoundError,
     ServiceUnavailableError,
 )
-from contract.job import Job
+from contract.job import Eta, Job
 from contract.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 RUNNING, COMPLETED, FAILED, CANCELLED = State.RUNNING, State.COMPLETED, State.ERROR, State.CANCELLED
@@ -90,6 +93,8 @@ class World:
             return Reply(at_s=self.now_s, answer=Answer(error=ServiceUnavailableError("away"), is_passing=True))
         if request.path.endswith("/cancel"):
             return Reply(at_s=self.now_s, answer=Answer(value=job(request.path.split("/")[2], CANCELLED)))
+        if not request.params:
+            return Reply(at_s=self.now_s, answer=Answer(value=self._shown(request.path.rpartition("/")[2])))
         asked = [each for each in request.params["ids"].split(",") if each in self.job_ids]
         return Reply(at_s=self.now_s, answer=Answer(value=tuple(self._shown(each) for each in asked)))
 
@@ -113,11 +118,18 @@ class World:
         self.now_s = max(self.now_s, at_s)
         return Reply(at_s=self.now_s, line=Line.UP if news else Line.DOWN, answer=Answer(value=news))
 
-    def wait(self, *job_ids: str, push: Push = Push.IF_OFFERED, told: list[Job] | None = None, **terms: Any) -> Any:
-        terms = {"raise_on_failure": False} | terms
+    def wait(
+        self,
+        *job_ids: str,
+        push: Push = Push.IF_OFFERED,
+        told: list[Job] | None = None,
+        on_stall: Callable[[Job], object] | None = None,
+        **terms: Any,
+    ) -> Any:
+        terms = {"raise_on_failure": False, "wants_warning": on_stall is not None} | terms
         asked = ManyTerms(job_ids=job_ids or tuple(self.job_ids), push=push, **terms)
         plan = wait_all(asked, self.now_s, lambda: 0.5)
-        return finish(drive(plan, self), None if told is None else told.append)
+        return finish(drive(plan, self), None if told is None else told.append, on_stall)
 
 
 def pushed(*ends: tuple[float, Job | None]) -> deque[tuple[float, Job | None]]:
@@ -227,6 +239,31 @@ def test_messages_and_looks_that_are_merely_late_are_not_believed() -> None:
     world.wait(told=told)
     assert [each.seq for each in told] == [2, 9, 10]
     assert len(world.sent) > 1
+
+
+def test_each_job_that_is_silent_for_longer_than_promised_is_told_once_in_each_silence() -> None:
+    soon, later = (replace(job("a", RUNNING, 3), eta=Eta(p10_s=0.0, p50_s=0.0, p90_s=p90_s)) for p90_s in (2.0, 4.0))
+    pushes = pushed(
+        (1, soon),
+        (2, replace(later, job_id="b")),
+        (3, job("c", RUNNING, 3)),  # of which nothing is promised
+        (20, replace(soon, seq=4)),
+        (50, job("a", COMPLETED, 5)),
+        (51, job("b", COMPLETED, 5)),
+        (52, job("c", COMPLETED, 5)),
+    )
+    world, told = World(["a", "b", "c"], pushes=pushes), list[tuple[float, str]]()
+    world.wait(on_stall=lambda silent: told.append((world.now_s, silent.job_id)))
+    assert told == [(1 + 3 * 2.0, "a"), (2 + 3 * 4.0, "b"), (20 + 3 * 2.0, "a")]
+
+
+def test_one_job_is_waited_for_as_by_whoever_waits_for_one() -> None:
+    world = World(["a"], ends={"a": 30.0}, has_redis=False)
+    assert world.wait()["a"].state is COMPLETED
+    assert {what for _, what in world.sent} == {"/jobs/a"}
+    with pytest.raises(ManyTimeoutError, match=r"a is still running after 10 s; it goes on") as raised:
+        World(["a"]).wait(timeout_s=10)
+    assert (raised.value.job_id, raised.value.jobs["a"].state) == ("a", RUNNING)
 
 
 def test_a_timeout_says_which_jobs_go_on_and_has_all_that_is_known() -> None:

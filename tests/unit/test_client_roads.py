@@ -13,8 +13,9 @@ from client.http import Answer
 from client.ladder import Road
 from client.patience import Push
 from client.quiet import LEAST_QUIET_S
+from client.stalls import LEAST_WARN_S, WARN_FACTOR
 from client.steps import Line, Listen, Pause, Send, Warn
-from client.waiting import HOLD_S, LEAST_WARN_S, WARN_FACTOR, Terms, wait
+from client.waiting import HOLD_S, Terms, wait
 from client.watch import GRACE_S, MOST_LEAD_S, SNAPSHOT_S
 from contract.errors import WaitTimeoutError
 from contract.job import Eta, Job

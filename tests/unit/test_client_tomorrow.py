@@ -51,8 +51,9 @@ def test_one_job_in_a_state_of_tomorrow_does_not_spoil_the_others() -> None:
 
 def test_many_are_waited_for_through_states_of_tomorrow() -> None:
     roads = (200, {"client_id": "acme", "redis": None})
-    service = Service(roads, (200, {"jobs": [PAUSED]}), (200, {"jobs": [REFUSED]}))
+    other = REFUSED | {"job_id": "j2"}
+    service = Service(roads, (200, {"jobs": [PAUSED, other]}), (200, {"jobs": [REFUSED, other]}))
     client = service.client()
-    assert client.wait_all(["j1"])["j1"].state == "refused"
+    assert client.wait_all(["j1", "j2"])["j1"].state == "refused"
     with pytest.raises(UnknownStateError):
-        client.wait_all(["j1"], raise_on_failure=True)
+        client.wait_all(["j1", "j2"], raise_on_failure=True)
