@@ -27,7 +27,7 @@ from store.sweep import Sweep
 from store.sweeper import Sweeper
 from store.worlds import WorldStore
 
-from . import logs, problems, tracing
+from . import logs, problems
 from .batch import BatchRoutes
 from .caller import Doorkeeper
 from .clients import ClientRoutes
@@ -36,6 +36,8 @@ from .jobs import JobRoutes
 from .keeper import Keeper
 from .limits import Limiter, LimitRoutes
 from .listener import Listener
+from .meter import Meter, Reporter
+from .metrics import MetricsRoutes
 from .news import NewsRoutes
 from .origins import Origins
 from .outages import Latency, OutageRoutes
@@ -45,6 +47,7 @@ from .shedding import Shedder
 from .simulator import SimulatorRoutes
 from .single import SingleRoutes
 from .streams import ping_s
+from .tracing import Tracing
 
 HUB: Final = "dubq.hub"
 """Where the application keeps its hub among its extensions."""
@@ -52,6 +55,10 @@ DOORKEEPER: Final = "dubq.doorkeeper"
 """Where it keeps who lets requests in."""
 STREAMS: Final = "dubq.streams"
 """Where it keeps who counts streams, if they are limited."""
+METER: Final = "dubq.meter"
+"""Where it keeps what counts what happens in this process."""
+REPORTER: Final = "dubq.reporter"
+"""Where a process keeps who hands these counts on."""
 
 
 class App(flask.Flask):
@@ -74,7 +81,8 @@ def create_app(
 
     Somebody has to feed the `hub`, and to close it when the process is about to end: then nobody is kept waiting.
     """
-    hub = hub or Hub()
+    hub, meter = hub or Hub(), Meter()
+    hub.heard = meter.told("redis")
     shedder = Shedder(settings.in_flight)
     streams = None
     if settings.auth or settings.limits.streams is not None:
@@ -84,7 +92,7 @@ def create_app(
     app.url_map.merge_slashes = False
     if isinstance(app.json, flask.json.provider.DefaultJSONProvider):
         app.json.ensure_ascii = app.json.sort_keys = False
-    tracing.mount(app)
+    Tracing(meter).mount(app)
     problems.mount(app)
     shedder.mount(app)
     Origins(settings.origins, asks=settings.auth).mount(app)
@@ -99,18 +107,27 @@ def create_app(
     hub.guard(partial(_let_wait, shedder, streams))
     ledger = Ledger(connection, settings.store, clock)
     store = JobStore(ledger)
-    JobRoutes(store, clock, hub, ping_s=ping_s, engines=settings.engines, private=settings.reach).mount(app)
+    JobRoutes(
+        store,
+        clock,
+        hub,
+        ping_s=ping_s,
+        engines=settings.engines,
+        private=settings.reach,
+        known=meter.known,
+    ).mount(app)
     BatchRoutes(store, clock, engines=settings.engines, private=settings.reach).mount(app)
     DeliveryRoutes(store, ledger.outbox).mount(app)
-    NewsRoutes(store, connection, hub, ping_s=ping_s).mount(app)
+    NewsRoutes(store, connection, hub, ping_s=ping_s, told=meter.told("events")).mount(app)
     SingleRoutes(store, clock).mount(app)
     ClientRoutes(clients, clock, settings.limits).mount(app)
-    ServiceRoutes(settings, connection, clients).mount(app)
+    ServiceRoutes(settings, connection, clients, hub=hub, clock=clock).mount(app)
     LimitRoutes(settings, connection).mount(app)
+    MetricsRoutes(connection, clock).mount(app)
     if settings.simulates:
         clocks = ClockStore(connection, lambda: clock().timestamp())
         SimulatorRoutes(clocks, WorldStore(ledger, store, clocks)).mount(app)
-    app.extensions[HUB], app.extensions[DOORKEEPER], app.extensions[STREAMS] = hub, doorkeeper, streams
+    app.extensions |= {HUB: hub, DOORKEEPER: doorkeeper, STREAMS: streams, METER: meter}
     return app
 
 
@@ -137,4 +154,6 @@ def from_env() -> flask.Flask:
     app = create_app(settings, connection, hub=hub)
     Keeper(settings, Clients(connection), app.extensions[STREAMS]).start()
     Listener(connection, hub, forget=app.extensions[DOORKEEPER].forget).start()
+    app.extensions[REPORTER] = reporter = Reporter(connection, app.extensions[METER], lambda: hub.waiting)
+    reporter.start()
     return app

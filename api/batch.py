@@ -68,7 +68,7 @@ class BatchRoutes:
             return error
         now = self._clock()
         job = submission.job(submission.job_id or new_job_id(now), client_id(), now)
-        return New(job, submission.fingerprint, submission.course)
+        return New(job, submission.fingerprint, submission.course, flask.g.request_id)
 
 
 def _items(fields: dict[str, Any]) -> list[Any]:

@@ -18,6 +18,8 @@ from .settings import ApiSettings
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """What is asked by those who have no token: probes."""
+METRICS: Final = "/metrics"
+"""What the admin may read, and whoever has the token for it alone."""
 ACTING_FOR: Final = "X-Client-Id"
 """The header by which the admin says on whose behalf it acts."""
 KNOWN_FOR_S: Final = 1.0
@@ -62,10 +64,17 @@ class Doorkeeper:
         """Note who is asking. Raises one of AuthenticationError, TokenInUrlError, ForbiddenError, RateLimitedError."""
         if flask.request.query_string and not _IN_URL.isdisjoint(name.lower() for name in flask.request.args):
             raise TokenInUrlError
-        if flask.request.path in OPEN:
+        if flask.request.path in OPEN or (flask.request.path == METRICS and self._scrapes()):
             return
         flask.g.caller = _acting(self._bearer() if self._settings.auth else Caller(DEFAULT_CLIENT, is_admin=True))
         structlog.contextvars.bind_contextvars(client_id=flask.g.caller.client_id)
+        if flask.request.path == METRICS:
+            admin_only()
+
+    def _scrapes(self) -> bool:
+        """Whether the request shows the token that opens the metrics, and nothing else."""
+        given = self._settings.metrics_token
+        return bool(given) and self._settings.auth and compare_digest(sha256(given or ""), sha256(_token()))
 
     def _bearer(self) -> Caller:
         """Return whom the request's token stands for."""

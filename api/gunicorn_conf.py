@@ -81,3 +81,12 @@ def _address(listener: Any) -> str:
     """Return where a socket listens, as the settings write it."""
     found = listener.sock.getsockname()
     return f"{found[0]}:{found[1]}" if isinstance(found, tuple) else f"unix:{found}"
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Let a process that ends hand on what it has counted last."""
+    from .app import REPORTER  # noqa: PLC0415 - only now: gunicorn's first process would import too much for gevent
+
+    reporter = getattr(worker.wsgi, "extensions", {}).get(REPORTER)
+    if reporter is not None:
+        reporter.stop()

@@ -11,6 +11,7 @@ from typing import Final
 
 import flask
 import redis
+import structlog
 
 from contract.addresses import Reach
 from contract.engines import DEFAULT
@@ -33,6 +34,7 @@ from .waits import hold, outcome, spoken
 MAX_IDS: Final = 1000
 MAX_PAGE: Final = 1000
 PAGE: Final = 50
+HELD: Final = "held"
 _FILTERS: Final = frozenset({"state", "target_language", "limit", "cursor"})
 
 
@@ -40,7 +42,8 @@ class JobRoutes:
     """The jobs of whoever is asking, each for one of `engines`.
 
     `clock` returns aware UTC times in whole milliseconds; `hub` knows of news. `ping_s` gives the pace of pings for so
-    many who are told by it; `private` are the networks that URLs may lead to besides public addresses.
+    many who are told by it; `private` are the networks that URLs may lead to besides public addresses. `known` is
+    called when an answer that was held tells of a job's end.
     """
 
     def __init__(
@@ -52,9 +55,10 @@ class JobRoutes:
         ping_s: Callable[[int], float] = ping_s,
         engines: Sequence[str] = DEFAULT,
         private: Reach = Reach(),  # noqa: B008 - frozen
+        known: Callable[[str, datetime | None], object] = lambda *_: None,
     ) -> None:
         self._store, self._clock, self._hub, self._ping_s = store, clock, hub, ping_s
-        self._engines, self._private = engines, private
+        self._engines, self._private, self._known = engines, private, known
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -78,7 +82,9 @@ class JobRoutes:
             simulate=submission.course,
             idempotency_key=key,
             id_is_chosen=submission.job_id is not None,
+            request_id=flask.g.request_id,
         )
+        structlog.contextvars.bind_contextvars(job_id=created.job.job_id)
         write = accepted if created.is_new else job_answer
         if wait is None:
             return write(created.job)
@@ -111,7 +117,7 @@ class JobRoutes:
 
     def reset(self, job_id: str) -> flask.Response:
         """Run a finished job again."""
-        return accepted(self._store.reset(known_job_id(job_id), client_id()))
+        return accepted(self._store.reset(known_job_id(job_id), client_id(), request_id=flask.g.request_id))
 
     def _hold(self, job_id: str, wait: Wait, write: Callable[[Job], flask.Response]) -> flask.Response:
         """Answer once the job is done, or past what the caller knows of it; at the latest when the wait is over.
@@ -129,15 +135,22 @@ class JobRoutes:
                 return told.done or (told.seq != known and not until_done)
 
             if wait.ping_s is None or is_enough(first):
-                response = write(outcome(hold(waiter, first, read, is_enough, wait.seconds)))
+                job = outcome(hold(waiter, first, read, is_enough, wait.seconds))
+                if not first.done:
+                    self._known(HELD, job.finished_at)
+                response = write(job)
             else:
                 ping_s = max(wait.ping_s, ceil(self._ping_s(self._hub.waiting)))
                 wait = replace(wait, ping_s=ping_s)
                 held = hold(waiter, first, read, is_enough, wait.seconds, ping_s=ping_s)
-                response = unfolding(spoken(held, document), waiter, "application/json")
+                response = unfolding(spoken(held, self._last_words), waiter, "application/json")
                 stack.pop_all()
         response.headers["Preference-Applied"] = str(wait)
         return response
+
+    def _last_words(self, job: Job) -> bytes:
+        self._known(HELD, job.finished_at)
+        return document(job)
 
     def _named(self, text: str) -> flask.Response:
         job_ids = _ids(text)

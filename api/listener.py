@@ -48,4 +48,5 @@ class Listener:
                 log.warning("news_interrupted", error=str(error))
             except Exception:
                 log.exception("news_failed")
+            self._hub.is_fed = False
             self._stop.wait(PAUSE_S)

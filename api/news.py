@@ -28,12 +28,21 @@ MAX_PAGE: Final = 1000
 
 
 class NewsRoutes:
-    """The news of whoever is asking, told by `hub`. `ping_s` gives the pace of comments for so many readers."""
+    """The news of whoever is asking, told by `hub`. `ping_s` gives the pace of comments for so many readers.
+
+    `told` is called with all that is told when it happens.
+    """
 
     def __init__(
-        self, store: JobStore, connection: redis.Redis, hub: Hub, *, ping_s: Callable[[int], float] = ping_s
+        self,
+        store: JobStore,
+        connection: redis.Redis,
+        hub: Hub,
+        *,
+        ping_s: Callable[[int], float] = ping_s,
+        told: Callable[[News], object] = lambda _: None,
     ) -> None:
-        self._store, self._redis, self._hub = store, connection, hub
+        self._store, self._redis, self._hub, self._told = store, connection, hub, told
         self._pace = lambda: ping_s(hub.waiting)
 
     def mount(self, app: flask.Flask) -> None:
@@ -53,7 +62,7 @@ class NewsRoutes:
             beginning = RETRY + b"".join(map(event, self._first(now, caller, known)))
             stack.pop_all()
         story = JobStory(look, now.seq, is_over=now.done)
-        return unfolding(tell(waiter, story, beginning, pace=self._pace), waiter, EVENTS)
+        return unfolding(tell(waiter, story, beginning, pace=self._pace, told=self._told), waiter, EVENTS)
 
     def of_client(self) -> flask.Response:
         """Tell every change of the caller's jobs; or, as JSON, those that came `after` an entry.
@@ -73,7 +82,7 @@ class NewsRoutes:
             stack.pop_all()
         beginning = (b"" if is_whole else GAP) + LISTENING + RETRY
         story = ClientStory(partial(feed.since, self._redis, caller), known or now)
-        parts = tell(waiter, story, beginning, is_behind=known is not None, pace=self._pace)
+        parts = tell(waiter, story, beginning, is_behind=known is not None, pace=self._pace, told=self._told)
         return unfolding(parts, waiter, EVENTS)
 
     def _missed(self, after: str, count: int) -> flask.Response:

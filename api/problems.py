@@ -78,6 +78,7 @@ def mount(app: flask.Flask) -> None:
 def problem(error: DubqError, /, **more: Any) -> flask.Response:
     """Return the answer to a request that ended in `error`; `more` are further members of the document."""
     document = members(error, flask.g.request_id) | more
+    flask.g.problem = error.code
     response = flask.Response(
         flask.json.dumps(document), status=document["status"], content_type="application/problem+json"
     )

@@ -1,13 +1,20 @@
 """The routes about the service itself: is it alive, can it work, which roads lead to news."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
 import flask
 import redis
 
 from contract.errors import ServiceUnavailableError
-from store import keys
+from store import census, health, keys
 from store.clients import Clients
+from store.health import Check, Health, Verdict
+from store.hub import Hub
+from store.records import to_ms
 from store.redis_users import url_of
-from store.workers import count_workers
 
 from .caller import caller
 from .incoming import MAX_WAIT_S
@@ -17,10 +24,19 @@ from .settings import ApiSettings
 
 
 class ServiceRoutes:
-    """GET /healthz, /readyz and /connect."""
+    """GET /healthz, /readyz and /connect. `clock` returns aware UTC times; `hub` knows whether it is fed with news."""
 
-    def __init__(self, settings: ApiSettings, connection: redis.Redis, clients: Clients) -> None:
+    def __init__(
+        self,
+        settings: ApiSettings,
+        connection: redis.Redis,
+        clients: Clients,
+        *,
+        hub: Hub,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._settings, self._redis, self._clients = settings, connection, clients
+        self._hub, self._clock = hub, clock
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
@@ -33,14 +49,36 @@ class ServiceRoutes:
         return answer({"status": "ok"})
 
     def ready(self) -> flask.Response:
-        """Say whether a job that is submitted now would be worked on."""
+        """Say whether a job that is submitted now would be worked on, and what stands in the way of it if not."""
+        workers, checks = self._look()
+        words = {check.name: {"state": check.verdict.value, "reason": check.reason} for check in checks}
+        facts: dict[str, Any] = {"redis": workers is not None, "workers": workers, "checks": words}
+        failing = [check.reason for check in checks if check.verdict is Verdict.FAILING]
+        if failing:
+            return problem(ServiceUnavailableError("; ".join(failing)), **facts)
+        is_whole = all(check.verdict is Verdict.OK for check in checks)
+        return answer({"status": "ok" if is_whole else "degraded", **facts})
+
+    def _look(self) -> tuple[int | None, list[Check]]:
+        """Return how many workers there are (None: nobody knows), and what was found."""
+        news = health.fed(is_fed=self._hub.is_fed)
         try:
-            workers = count_workers(self._redis)
+            began_s = monotonic()
+            seconds, micros = self._redis.time()
+            took_s = monotonic() - began_s
+            now = self._clock()
+            stands, found = Health.read(self._redis), census.take(self._redis, to_ms(now))
         except redis.RedisError:
-            return problem(ServiceUnavailableError("Redis cannot be reached"), redis=False, workers=None)
-        if not workers:
-            return problem(ServiceUnavailableError("no worker is running"), redis=True, workers=0)
-        return answer({"status": "ok", "redis": True, "workers": workers})
+            return None, [health.reached(None), news]
+        theirs = datetime.fromtimestamp(seconds + micros / 1e6 + took_s / 2, UTC)
+        return found.workers, [
+            health.reached(took_s),
+            *stands.checks(),
+            health.staffed(found.workers),
+            health.swept(found.swept_s),
+            news,
+            health.in_step((now - theirs).total_seconds()),
+        ]
 
     def roads(self) -> flask.Response:
         """Say by which roads this caller can hear of its jobs, besides asking."""

@@ -27,7 +27,7 @@ FOR_TENANTS: Final = Limits(requests=Rate(10_000, 10), queued=10_000, streams=10
 """The limits where tokens are asked for, unless others are given. Where none are, nobody is there to be held back."""
 OF_ADMIN: Final = Rate(20_000, 10)
 WRONG_TOKENS: Final[Rate | None] = Rate(100, 60)
-_ADMIN_TOKEN: Final = re.compile(r"[\x21-\x7e]{20,200}")
+_SECRET: Final = re.compile(r"[\x21-\x7e]{20,200}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class ApiSettings:
     """`public_redis_url` is what clients are told to subscribe with; None: they are told of no Redis.
 
     Without `auth` whoever reaches the service may do everything, so it listens on loopback alone, unless
-    `is_behind_loopback`: something else sees to that. `admin_token` None: the service makes one.
+    `is_behind_loopback`: something else sees to that. `admin_token` None: the service makes one;
+    `metrics_token` opens the metrics, and nothing else.
     `origins` are those of the web pages that may use the service besides its own.
     `webhook_private` are the networks that webhooks may go to besides public addresses, `video_private` the same for
     videos.
@@ -50,6 +51,7 @@ class ApiSettings:
     processes: int = 1
     auth: bool = False
     admin_token: str | None = field(default=None, repr=False)
+    metrics_token: str | None = field(default=None, repr=False)
     is_behind_loopback: bool = False
     limits: Limits = field(default_factory=Limits)
     admin_requests: Rate | None = None
@@ -84,7 +86,8 @@ class ApiSettings:
             wrong_tokens=env.read("DUBQ_WRONG_TOKENS", WRONG_TOKENS, rate),
             proxies=env.read("DUBQ_PROXIES", 0, whole(0, 10)),
             in_flight=env.read("DUBQ_IN_FLIGHT", 2000, whole(1, 100_000)),
-            admin_token=env.read("DUBQ_ADMIN_TOKEN", None, _admin_token, secret=True),
+            admin_token=env.read("DUBQ_ADMIN_TOKEN", None, _secret, secret=True),
+            metrics_token=env.read("DUBQ_METRICS_TOKEN", None, _secret, secret=True),
             is_behind_loopback=env.read("DUBQ_BEHIND_LOOPBACK", "no", one_of("yes", "no")) == "yes",
             bind=env.read("DUBQ_BIND", "127.0.0.1:5000", _bind),
             processes=env.read("WEB_CONCURRENCY", 1, _processes),
@@ -159,8 +162,8 @@ def _public_url(text: str) -> str | None:
     return None if text.lower() == _NOBODY else parse_redis_url(text)
 
 
-def _admin_token(text: str) -> str:
-    if not _ADMIN_TOKEN.fullmatch(text):
+def _secret(text: str) -> str:
+    if not _SECRET.fullmatch(text):
         raise ValueError("has to be 20 to 200 visible ASCII characters")
     return text
 

@@ -78,6 +78,7 @@ class SingleRoutes:
             submission.job(job_id, client_id(), self._clock()),
             fingerprint=submission.fingerprint,
             simulate=submission.course,
+            request_id=flask.g.request_id,
         ).job
 
 

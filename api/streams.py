@@ -77,8 +77,11 @@ def tell(
     is_behind: bool = False,
     pace: Pace,
     chance: Callable[[], float] = random,
+    told: Callable[[News], object] = lambda _: None,
 ) -> Iterator[bytes]:
     """Yield the `beginning`, then what comes, with a comment after each silence, to the story's end.
+
+    `told` is called with the news that were told as they came.
 
     While Redis is away there are no news; once it is back, what was missed is read. `is_behind`: the reader has to
     be told first what came before.
@@ -99,7 +102,9 @@ def tell(
             if failed or word is Signal.LOOK or (isinstance(word, Stands) and story.misses(word)):
                 yield from map(event, story.look())
             elif isinstance(word, News):
-                yield from map(event, story.take(word))
+                for news in story.take(word):
+                    yield event(news)
+                    told(news)
             failed = 0
         except redis.RedisError:
             failed += 1

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final
 
 _LOUD: Final = frozenset({"warning", "error", "critical"})
-_RQ_LINE: Final = re.compile(r"(?:\x1b\[\d+m)*\d\d:\d\d:\d\d (DEBUG|INFO|WARNING|ERROR|CRITICAL) (.*)")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_CONSOLE_LINE: Final = re.compile(r"[0-9T:.-]+Z? \[?(debug|info|warning|error|critical) *\]? *(.*)", re.IGNORECASE)
+"""A time, a level and words: the form `console`, of the API and of workers."""
 _ASIDE: Final = frozenset({"event", "level", "timestamp", "logger", "exception"})
 
 
@@ -18,10 +20,10 @@ class Reader:
 
     def read(self, line: str) -> str | None:
         """Return the line in words, or None if it is only for the file."""
-        line = line.rstrip()
+        line = _COLOUR.sub("", line).rstrip()
         if line.startswith("{"):
             return self._json(line)
-        if found := _RQ_LINE.match(line):
+        if found := _CONSOLE_LINE.match(line):
             self._is_loud = found[1].lower() in _LOUD
             line = found[2]
         return line if self._is_loud and line else None

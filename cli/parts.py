@@ -22,7 +22,6 @@ HOUSE: Final = Path(__file__).resolve().parents[1]
 """The folder of our packages, where the parts run: they shall not import what lies where the user is."""
 
 CONCURRENT: Final = "worker.concurrent.ConcurrentWorker"
-RQ_LINE: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
 def check(env: Mapping[str, str]) -> None:
@@ -67,7 +66,7 @@ def workers(ground: Ground, wish: Wish) -> list[Part]:
     """Return the workers: each has many jobs under way at once, or one if RQ's own are wished for."""
     argv = (
         *(sys.executable, "-m", *(() if wish.stock else ("gevent.monkey", "--module")), "rq.cli", "worker"),
-        *("-S", "json", "-c", "worker.rq_config", *(() if wish.stock else ("-w", CONCURRENT)), "--log-format", RQ_LINE),
+        *("-S", "json", "-c", "worker.rq_config", *(() if wish.stock else ("-w", CONCURRENT))),
         # a worker that is killed is counted as one for half a minute, not for the seven minutes that RQ is used to
         *("--worker-ttl", "30", "--job-monitoring-interval", "15"),
     )

@@ -12,7 +12,7 @@
 --       10 what it does in the queue ('' = nothing, 'enter', 'start', 'leave'), 11 what a turn costs its flow,
 --       12 how many jobs RQ's list may have; of a client that has no limits of its own: 13 how many jobs it may have
 --       running, 14 how many in the queue when it adds this one ('none' = any number, '' = it adds none),
---       15… commands, each as: how many words, word, word…
+--       15 the request to name in the message ('' = none), 16… commands, each as: how many words, word, word…
 -- Returns the job's place in the queue (-1: in none) if the change stands, nothing if it was refused, and a list of what
 -- the client may have and has running if its queue is full.
 
@@ -61,7 +61,7 @@ if ARGV[8] ~= '' then
   redis.call('HSET', record, 'number', redis.call('INCR', ARGV[8]))
 end
 
-local at = 15
+local at = 16
 while at <= #ARGV do
   local words = tonumber(ARGV[at])
   redis.call(unpack(ARGV, at + 1, at + words))
@@ -103,6 +103,7 @@ if document ~= '' then
   local told = string.sub(document, 1, -2) .. ',"position":' .. (position or 'null') .. ',"eta":' .. eta .. '}'
   local feed_id = redis.call('XADD', ARGV[6], 'MAXLEN', '~', ARGV[7], '*', 'job', told)
   redis.call('HSET', record, 'document', document, 'feed_id', feed_id)
-  redis.call('PUBLISH', ARGV[5], string.sub(told, 1, -2) .. ',"feed_id":"' .. feed_id .. '"}')
+  local request = ARGV[15] ~= '' and ',"request_id":"' .. ARGV[15] .. '"' or ''
+  redis.call('PUBLISH', ARGV[5], string.sub(told, 1, -2) .. ',"feed_id":"' .. feed_id .. '"' .. request .. '}')
 end
 return position or -1

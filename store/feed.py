@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Self, cast
 
 import redis
@@ -22,13 +23,22 @@ _FEED_ID: Final = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One change: its place in the feed ("": not known), and the job's document from then on, as JSON to hand on."""
+    """One change: its place in the feed ("": not known), and the job's document from then on, as JSON to hand on.
+
+    `ended` is the time of the end that it tells of, as the document has it; None if it tells of none.
+    """
 
     feed_id: str
     document: bytes
     job_id: str
     seq: int
     done: bool
+    ended: str | None = None
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the job has ended, if it has."""
+        return datetime.fromisoformat(self.ended) if self.ended else None
 
     @property
     def job(self) -> Job:
@@ -46,18 +56,18 @@ class News:
     def kept(cls, feed_id: str, document: bytes) -> Self:
         """Read an entry of the feed. Raises KeyError, TypeError or ValueError where it is none."""
         wire = json.loads(document)
-        return cls(feed_id, document, wire["job_id"], wire["seq"], wire["done"])
+        return cls(feed_id, document, wire["job_id"], wire["seq"], wire["done"], wire.get("finished_at"))
 
     @classmethod
     def heard(cls, payload: bytes) -> Self:
-        """Read what was published: the document, with its place in the feed as its last field.
+        """Read what was published: the document, and behind it its place in the feed and the request it comes from.
 
         Raises KeyError, TypeError or ValueError where it is no such thing.
         """
         document, mark, place = payload.rpartition(_MARK)
         if not mark:
             raise ValueError("there is no feed id")
-        return cls.kept(place.removesuffix(b'"}').decode("ascii"), document + b"}")
+        return cls.kept(place.partition(b'"')[0].decode("ascii"), document + b"}")
 
 
 def place(feed_id: str) -> tuple[int, int]:

@@ -87,6 +87,8 @@ class Hub:
 
     A subscription feeds it all the time, not only while somebody waits. So whoever joins and then reads the job
     misses nothing; and whenever the subscription may have missed something, everyone is told what stands since.
+
+    `is_fed` says whether it does so now; `heard` is called with all news that somebody waits for.
     """
 
     def __init__(self) -> None:
@@ -96,6 +98,8 @@ class Hub:
         self._waiters: defaultdict[bytes, set[Waiter]] = defaultdict(set)
         self._count = 0
         self._is_closed = False
+        self.is_fed = False
+        self.heard: Callable[[News], object] = lambda _: None
 
     def guard(self, admit: Callable[[str, int], object]) -> None:
         """Have `admit` asked of each who joins: whose it is, and how many that client has here with it.
@@ -148,6 +152,8 @@ class Hub:
             if not there or self._is_closed:
                 return
             word = _word(payload)
+            if isinstance(word, News):
+                self.heard(word)
             for waiter in there:
                 waiter.put(word)
 
@@ -236,6 +242,7 @@ def _hear(connection: redis.Redis, hub: Hub, message: dict[str, Any], forget: Ca
             forget()
             hub.expel(client_id.decode())
     elif message["type"] == "psubscribe":  # from here on nothing is missed; what was before may have been
+        hub.is_fed = True
         forget()
         _catch_up(connection, hub)
 

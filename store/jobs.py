@@ -48,15 +48,18 @@ class JobStore:
         simulate: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
         id_is_chosen: bool = False,
+        request_id: str = "",
     ) -> Created:
         """Accept a new job, or return the one that the same submission has made before.
 
         `fingerprint` stands for everything that was submitted. With an `idempotency_key` that is known already
         the job takes the id that the key is bound to, unless the caller has chosen its id (`id_is_chosen`).
+        `request_id` goes with the job to whatever is done for it.
         Raises JobExistsError if the job_id or the key belongs to another submission, and TooManyQueuedError.
         """
+        new = New(job, fingerprint, simulate, request_id)
         if idempotency_key is None:
-            return self._create(job, fingerprint, simulate)
+            return self._create(new)
         key = keys.idempotency(job.client_id, idempotency_key)
         kept_s = max(IDEMPOTENCY_S, int(self._ledger.settings.job_ttl_s))
         held = self._redis.set(key, job.job_id, nx=True, get=True, ex=kept_s)
@@ -64,7 +67,7 @@ class JobStore:
         if id_is_chosen and bound != job.job_id:
             raise JobExistsError(f"this Idempotency-Key belongs to job {bound}", job_id=bound)
         try:
-            created = self._create(replace(job, job_id=bound), fingerprint, simulate)
+            created = self._create(replace(new, job=replace(job, job_id=bound)))
         except (JobExistsError, TooManyQueuedError):
             if held is None:  # a refusal leaves nothing behind
                 self._redis.delete(key)
@@ -148,15 +151,16 @@ class JobStore:
             except StaleWriteError:
                 continue  # it has moved on meanwhile: decide again
 
-    def reset(self, job_id: str, client_id: str) -> Job:
-        """Run a finished job again from its start.
+    def reset(self, job_id: str, client_id: str, *, request_id: str = "") -> Job:
+        """Run a finished job again from its start. From now on `request_id` goes with it.
 
         Raises JobNotFoundError, IllegalTransitionError or TooManyQueuedError.
         """
         while True:
             record = self.record(job_id, client_id)
             try:
-                return self._ledger.move(record, moves.reset(record.job, self._ledger.clock())).job
+                again = moves.reset(record.job, self._ledger.clock())
+                return self._ledger.move(record, again, notes={"request_id": request_id}).job
             except StaleWriteError:
                 continue
 
@@ -174,12 +178,15 @@ class JobStore:
         """Make `job_id` the single job, whatever was before."""
         self._redis.set(keys.single(client_id), job_id)
 
-    def _create(self, job: Job, fingerprint: str, simulate: dict[str, Any] | None) -> Created:
+    def _create(self, new: New) -> Created:
         try:
-            return Created(self._ledger.create(job, fingerprint=fingerprint, simulate=simulate), is_new=True)
+            made = self._ledger.create(
+                new.job, fingerprint=new.fingerprint, simulate=new.simulate, request_id=new.request_id
+            )
+            return Created(made, is_new=True)
         except StaleWriteError:
-            (record,) = self._fetch([keys.ref_of(job)])
-            return _made_before(New(job, fingerprint), record)
+            (record,) = self._fetch([keys.ref_of(new.job)])
+            return _made_before(new, record)
 
 
 def _judge(new: New, record: Record | None) -> Created | JobExistsError:

@@ -25,8 +25,10 @@ OUTBOX: Final = "dubq:outbox"
 """Sorted set: delivery_id of a webhook that is owed, by the time (ms) the sweep looks after it."""
 SETTLED: Final = "dubq:settled"
 """Sorted set: delivery_id of a webhook that was delivered or given up, by the time (ms) it may be forgotten."""
-OVERDUE: Final = "dubq:overdue"
-"""Sorted set: Ref of a queued job by the time (ms) it will have waited too long; empty without such a limit."""
+TALLY: Final = "dubq:tally"
+"""Hash: what was counted since Redis was started, as `measures` has it; and which run of the `server` that is."""
+PROCESSES: Final = "dubq:processes"
+"""Hash: what each API process says of itself, once a second, as JSON."""
 SWEEP: Final = "dubq:sweep"
 """String, short-lived: somebody has swept just now."""
 SWEPT: Final = "dubq:swept"
@@ -96,6 +98,11 @@ def aside(client_id: str) -> str:
 def flow(client_id: str, priority: str) -> str:
     """Sorted set: Ref of a client's queued jobs of one priority, by their tags."""
     return f"dubq:flow:{client_id}:{priority}"
+
+
+def waiting(priority: str) -> str:
+    """Sorted set: Ref of all queued jobs of one priority, by the time (ms) from which on each waits for a worker."""
+    return f"dubq:waiting:{priority}"
 
 
 def feed(client_id: str) -> str:

@@ -18,8 +18,9 @@ from contract.job import Job
 from contract.limits import TooManyQueuedError, to_text
 from contract.states import State
 
-from . import keys
+from . import keys, measures, tally
 from .durations import Sample
+from .measures import Counts
 from .outbox import Outbox
 from .outlook import Outlook
 from .records import Record, document, eta_json, now_utc, to_ms
@@ -42,11 +43,12 @@ Reply: TypeAlias = int | list[int] | None
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A job to be made. `fingerprint` stands for everything that was submitted."""
+    """A job to be made. `fingerprint` stands for everything that was submitted, `request_id` names the request."""
 
     job: Job
     fingerprint: str
     simulate: dict[str, Any] | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,12 @@ class Ledger:
         self.turns = Turns(connection, settings)
         self._advance = connection.register_script(ADVANCE)
 
-    def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None) -> Job:
+    def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None, request_id: str = "") -> Job:
         """Write a new job, put it into the queue and return it.
 
         Raises StaleWriteError if its job_id is taken, TooManyQueuedError if its client has as many as it may.
         """
-        return self._commit(self._creation(New(job, fingerprint, simulate)))
+        return self._commit(self._creation(New(job, fingerprint, simulate, request_id)))
 
     def create_many(self, wanted: Iterable[New]) -> list[Job | TooManyQueuedError | None]:
         """Do the same for many in one round trip, each judged alone; None stands for one whose job_id is taken."""
@@ -95,18 +97,19 @@ class Ledger:
         pause_s: float = 0,
         sample: Sample | None = None,
         notes: Mapping[str, Any] = MappingProxyType({}),
+        counts: Counts = MappingProxyType({}),
     ) -> Record:
         """Write `job`, the next of `old`, and return it as a record.
 
         A job that is queued again waits for `pause_s` first, and then has the place that it had; only a reset one takes
         a new one. What there is to learn from an end is in `sample`; `notes` are fields of the record that change with
-        the job.
+        the job, and `counts` what is counted of it besides the change of its state.
 
         Raises StaleWriteError, having written nothing, if `old` is not what stands any more; and TooManyQueuedError for
         a reset job if its client has as many in the queue as it may.
         """
         pipe = self.commands()
-        becomes = old.version_of(job)
+        becomes, request_id = old.version_of(job), notes.get("request_id", old.request_id)
         run, round_, step = old.run, old.round, Step.STAY
         if job.state is not old.job.state:
             self._leave(pipe, old.job)
@@ -119,12 +122,23 @@ class Ledger:
                 pipe.hdel(keys.record(old.ref), "tag")
             step = self._enter(pipe, job, pause_s=pause_s)
             if job.done:
-                self.outbox.add(pipe, job)
+                self.outbox.add(pipe, job, request_id)
+            tally.put(pipe, measures.moved(old.job, job))
         for name, value in notes.items():
             pipe.hset(keys.record(old.ref), name, value)
+        tally.put(pipe, counts)
         if sample:
             self.outlook.learn(pipe, sample, old.simulate)
-        write = self._write(pipe, job, step, was=old.version, becomes=becomes, adds=old.job.done, simulate=old.simulate)
+        write = self._write(
+            pipe,
+            job,
+            step,
+            was=old.version,
+            becomes=becomes,
+            adds=old.job.done,
+            simulate=old.simulate,
+            request_id=request_id,
+        )
         written = self._commit(write)
         return replace(old, job=written, version=becomes, run=run, round=round_, **notes)
 
@@ -168,7 +182,7 @@ class Ledger:
         """Take `job` out of the indexes of the state that it is in."""
         pipe.zrem(keys.listing(job.client_id, job.state), job.job_id)
         if job.state is State.QUEUED:
-            for index in (keys.DUE, keys.STRAYS, keys.OVERDUE):
+            for index in (keys.DUE, keys.STRAYS, keys.waiting(job.priority)):
                 pipe.zrem(index, keys.ref_of(job))
         elif job.state is State.RUNNING:
             pipe.zrem(keys.RUNNING, keys.ref_of(job))
@@ -179,8 +193,8 @@ class Ledger:
         """Put `job` into the indexes of the state that it is in, and return its step in the queue."""
         pipe.zadd(keys.listing(job.client_id, job.state), {job.job_id: to_ms(job.created_at)})
         at_ms = to_ms(job.updated_at)
-        if job.state is State.QUEUED and self.settings.queue_limit_s < math.inf:
-            pipe.zadd(keys.OVERDUE, {keys.ref_of(job): at_ms + int((pause_s + self.settings.queue_limit_s) * 1000)})
+        if job.state is State.QUEUED:
+            pipe.zadd(keys.waiting(job.priority), {keys.ref_of(job): at_ms + int(pause_s * 1000)})
         if job.state is State.RUNNING:
             pipe.zadd(keys.RUNNING, {keys.ref_of(job): self.lease_end_ms()})
             return Step.START
@@ -196,14 +210,23 @@ class Ledger:
     def _creation(self, new: New) -> Write:
         job, pipe = new.job, self.commands()
         record = keys.record(keys.ref_of(job))
-        pipe.hset(record, "fingerprint", new.fingerprint)
+        pipe.hset(record, mapping={"fingerprint": new.fingerprint, "request_id": new.request_id})
         if new.simulate is not None:
             pipe.hset(record, "simulate", json.dumps(new.simulate))
         pipe.zadd(keys.listing(job.client_id), {job.job_id: to_ms(job.created_at)})
         step = self._enter(pipe, job)
+        tally.put(pipe, measures.created(job))
         counter = keys.ordinal(job.client_id)
         return self._write(
-            pipe, job, step, was="", becomes=str(job.seq), adds=True, counter=counter, simulate=new.simulate
+            pipe,
+            job,
+            step,
+            was="",
+            becomes=str(job.seq),
+            adds=True,
+            counter=counter,
+            simulate=new.simulate,
+            request_id=new.request_id,
         )
 
     def _write(
@@ -218,6 +241,7 @@ class Ledger:
         adds: bool = False,
         counter: str = "",
         simulate: dict[str, Any] | None = None,
+        request_id: str = "",
     ) -> Write:
         ref = keys.ref_of(job)
         eta = self.outlook.eta(job, simulate) if told else None
@@ -234,6 +258,7 @@ class Ledger:
             told_eta,
             *self.turns.words(job, step),
             to_text(self.settings.client_queued) if adds else "",
+            request_id,
         ]
         for command, _ in pipe.command_stack:
             words += [len(command), *command]

@@ -25,7 +25,7 @@ from contract.errors import BrokenRecordError, DeliveryNotFoundError
 from contract.ids import uuid7
 from contract.job import Job, to_rfc3339
 
-from . import keys
+from . import keys, measures, tally
 from .keys import Ref
 from .records import now_utc, to_ms
 from .settings import StoreSettings
@@ -41,31 +41,41 @@ EARLY_S: Final = 1.0
 BATCH: Final = 200
 TOLD: Final = 100
 """Deliveries of one job that are told of: it has another one only when it is reset."""
-FIELDS: Final = ("document", "version", "client_id", "body")
+FIELDS: Final = ("document", "version", "client_id", "body", "request_id")
 
 CHANGE: Final = (Path(__file__).parent / "outbox.lua").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """A delivery as it was read, with what only the service knows of it: whose it is, and the body to be sent."""
+    """A delivery as it was read, with what only the service knows of it: whose it is, and the body to be sent.
+
+    `request_id` is that of the request that began the job's round.
+    """
 
     delivery: Delivery
     version: int
     client_id: str
     body: bytes
+    request_id: str = ""
 
     @classmethod
     def parse(cls, values: list[bytes | None]) -> Self | None:
         """Make a parcel of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
-        document, version, client_id, body = values
+        document, version, client_id, body, request_id = values
         if document is None or version is None or client_id is None or body is None:
             return None
         try:
             delivery = Delivery.from_wire(json.loads(document))
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenRecordError(f"not a delivery ({error!r}): {document[:200]!r}") from error
-        return cls(delivery=delivery, version=int(version), client_id=client_id.decode(), body=body)
+        return cls(
+            delivery=delivery,
+            version=int(version),
+            client_id=client_id.decode(),
+            body=body,
+            request_id=(request_id or b"").decode(),
+        )
 
 
 class Outbox:
@@ -79,7 +89,7 @@ class Outbox:
         self.queue = Queue(WEBHOOKS, connection=connection, serializer=JSONSerializer)
         self.queue.redis_server_version = (7, 0, 0)  # as the ledger's: RQ would ask
 
-    def add(self, pipe: Pipeline, job: Job) -> None:
+    def add(self, pipe: Pipeline, job: Job, request_id: str = "") -> None:
         """Add to `pipe` what makes a delivery of a job's end, if somebody is to be told of it."""
         if not job.callback_url:
             return
@@ -91,6 +101,7 @@ class Outbox:
                 "version": 1,
                 "ref": ref,
                 "client_id": job.client_id,
+                "request_id": request_id,
                 "body": _json({"type": delivery.type, "timestamp": to_rfc3339(job.updated_at), "data": job.to_wire()}),
             },
         )
@@ -145,6 +156,7 @@ class Outbox:
             pipe.zadd(keys.OUTBOX, {settled.delivery_id: to_ms(settled.next_attempt_at)})
         else:
             self._put_away(pipe, settled, now)
+        tally.put(pipe, measures.sent(settled, now))
         return settled if self._write(parcel, settled, pipe) else None
 
     def sweep(self, in_time: Callable[[], bool]) -> list[tuple[str, str, str]]:
@@ -191,7 +203,10 @@ class Outbox:
             pipe.zadd(keys.OUTBOX, {delivery.delivery_id: self._stray_ms(now)})  # nobody has come to it yet
             self._run(delivery.delivery_id, parcel.version, pipe)
             return False
-        owed = moves.abandon(delivery, now) if delivery.is_under_way else delivery
+        owed = delivery
+        if delivery.is_under_way:
+            owed = moves.abandon(delivery, now)
+            tally.put(pipe, {measures.WEBHOOKS.of("lost"): 1})
         if owed.state is DeliveryState.PENDING:
             self._enqueue(pipe, owed, now)
         else:

@@ -121,13 +121,13 @@ def keep_vigil(connection: redis.Redis, now_ms: int) -> Vigil:
     before = None
     if last and since and server is not None:
         before = Vigil(since_ms=int(since), last_ms=int(last), server=server.decode())
-    vigil = Vigil.kept(before, now_ms, _server(connection))
+    vigil = Vigil.kept(before, now_ms, run_of_server(connection))
     facts = {"last": vigil.last_ms, "since": vigil.since_ms, "server": vigil.server}
     connection.hset(keys.SWEPT, mapping=facts)  # type: ignore[arg-type]  # a dict of str and int is one of values
     return vigil
 
 
-def _server(connection: redis.Redis) -> str:
+def run_of_server(connection: redis.Redis) -> str:
     """Return what names this run of the server, or "" if it does not say."""
     try:
         return str(connection.info("server")["run_id"])

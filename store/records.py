@@ -25,6 +25,7 @@ FIELDS: Final = (
     "feed_id",
     "holder",
     "losses",
+    "request_id",
 )
 _LIVE: Final = ("position", "eta")
 _CANCEL: Final = "c"
@@ -38,7 +39,8 @@ class Record:
     that it has read. `run` is the seq with which the present run began (0: none yet); `number` counts the
     client's jobs, `round` how often this one was reset; `feed_id` is where the feed has the change that made the
     job what it is ("": it was made by a version that did not keep it). `holder` names the process that has the
-    present run, and `losses` counts the workers that this round has lost.
+    present run, and `losses` counts the workers that this round has lost. `request_id` is that of the request
+    that began this round.
     """
 
     job: Job
@@ -51,6 +53,7 @@ class Record:
     feed_id: str = ""
     holder: str = ""
     losses: int = 0
+    request_id: str = ""
 
     @property
     def ref(self) -> Ref:
@@ -78,7 +81,7 @@ class Record:
 
         `rank` is the job's place in the queue, if it has one: that counts as long as the job is queued.
         """
-        document, version, run, simulate, number, round_, fingerprint, feed_id, holder, losses = values
+        document, version, run, simulate, number, round_, fingerprint, feed_id, holder, losses, request_id = values
         if document is None or version is None:
             return None
         try:
@@ -99,6 +102,7 @@ class Record:
             feed_id=(feed_id or b"").decode(),
             holder=(holder or b"").decode(),
             losses=int(losses or 0),
+            request_id=(request_id or b"").decode(),
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import redis
@@ -13,15 +14,18 @@ from contract.errors import StaleWriteError
 from contract.job import Failure, Job, Output
 from contract.states import State
 
-from . import keys
+from . import keys, measures
 from .durations import Passage, Past, Sample
 from .keys import Ref
 from .ledger import Ledger
+from .measures import Counts
 from .presence import Presence
 from .records import Record, fetch, fetch_one
 from .settings import StoreSettings
 
 BEAT: Final = (Path(__file__).parent / "beat.lua").read_text("utf-8")
+
+_NOTHING: Final[Counts] = MappingProxyType({})
 
 
 class Beat(StrEnum):
@@ -41,6 +45,7 @@ class Run:
     def __init__(self, ledger: Ledger, record: Record, presence: Presence | None = None) -> None:
         self._ledger, self.record, self._presence = ledger, record, presence
         self._passage, self._kept = Passage(), record.job.progress
+        self._stage_at = record.job.updated_at
         self._beat = ledger.redis.register_script(BEAT)
 
     @property
@@ -72,7 +77,8 @@ class Run:
 
     def fail(self, failure: Failure, *, pause_s: float = 0) -> Job:
         """End the attempt: back to the queue after `pause_s` if the failure is a passing one, else `error`."""
-        return self._end(lambda job, at: moves.fail_attempt(job, at, failure), pause_s=pause_s)
+        counts = measures.failed(failure.code, self.record.simulate)
+        return self._end(lambda job, at: moves.fail_attempt(job, at, failure), pause_s=pause_s, counts=counts)
 
     def cancel(self) -> Job:
         """End the job as its owner asked."""
@@ -98,23 +104,26 @@ class Run:
             client=client,
         )
 
-    def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
+    def _end(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0, counts: Counts = _NOTHING) -> Job:
         def unless_cancelled(job: Job, at: datetime) -> Job:
             return moves.cancel(job, at) if self.record.cancel_requested else decide(job, at)
 
-        return self._write(unless_cancelled, pause_s=pause_s)
+        return self._write(unless_cancelled, pause_s=pause_s, counts=counts)
 
-    def _write(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0) -> Job:
+    def _write(self, decide: Callable[[Job, datetime], Job], *, pause_s: float = 0, counts: Counts = _NOTHING) -> Job:
         while True:
-            meant = decide(self.record.job, self._ledger.clock())
+            old = self.record.job
+            meant = decide(old, self._ledger.clock())
+            seen = {**measures.passed(old, meant, self._stage_at), **({} if meant.state is State.CANCELLED else counts)}
             try:
                 sample = Sample.of(meant, self._passage.marks_s)
-                self.record = self._ledger.move(self.record, meant, pause_s=pause_s, sample=sample)
+                self.record = self._ledger.move(self.record, meant, pause_s=pause_s, sample=sample, counts=seen)
             except StaleWriteError:
-                if self._is_written(meant):
-                    return meant
-            else:
-                return self.record.job
+                if not self._is_written(meant):
+                    continue
+            if meant.stage != old.stage:
+                self._stage_at = meant.updated_at
+            return self.record.job
 
     def _is_written(self, meant: Job) -> bool:
         """Look again after a refusal: True if it was our own write, its answer lost.

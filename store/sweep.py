@@ -6,6 +6,7 @@ the work. Any process may take turns: the more there are, the surer one of them 
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,10 +19,10 @@ from rq.serializers import JSONSerializer
 
 from contract import moves
 from contract.errors import BrokenRecordError, StaleWriteError
-from contract.job import Failure
+from contract.job import Failure, Priority
 from contract.states import State
 
-from . import keys
+from . import keys, measures, tally
 from .keys import Ref
 from .ledger import Ledger
 from .presence import abandoned, keep_vigil
@@ -46,12 +47,14 @@ class Found:
     """One thing that a sweep has found: `kind` is lost, absent, overdue, due, stray, owed, expired or broken.
 
     `job_id` is its Ref: what names the job among those of all clients, and in RQ.
-    All but a broken record, which nobody can read, it has put right. `detail` is for the log.
+    All but a broken record, which nobody can read, it has put right. `detail` is for the log, and `request_id` names
+    the request that the job comes from.
     """
 
     kind: str
     job_id: str
     detail: str = ""
+    request_id: str = ""
 
 
 class Sweep:
@@ -76,12 +79,16 @@ class Sweep:
             self._ledger.outbox.forget(self._in_time)
             return self.expired(now)  # deleting is all that a full Redis allows, and what it needs
         vigil = keep_vigil(self._redis, to_ms(now))
+        tally.begin(self._redis, vigil.server)
         lost = self.lost(now) if vigil.trusts_leases(self._lease_ms) else []
         absent = self.absent(now) if vigil.trusts_absence() else []
         self.left_work = len(lost) >= BATCH or (bool(lost or absent) and self._is_over())
         if self.left_work:
             self._redis.delete(keys.SWEEP)  # whoever comes next need not wait
-        return [*lost, *absent, *self.overdue(now), *self.due(now), *self.strays(now), *self.owed(), *self.expired(now)]
+        found = [*lost, *absent, *self.overdue(now), *self.due(now), *self.strays(now), *self.owed()]
+        found += self.expired(now)
+        tally.add(self._redis, Counter(measures.SWEPT.of(each.kind) for each in found))
+        return found
 
     @property
     def _lease_ms(self) -> int:
@@ -111,7 +118,8 @@ class Sweep:
         failure = replace(LOST, stage=record.job.stage, retryable=losses < MOST_LOSSES)
         asked = record.cancel_requested
         job = moves.cancel(record.job, now) if asked else moves.fail_attempt(record.job, now, failure)
-        return f"now {self._ledger.move(record, job, notes={'losses': losses}).job.state}"
+        counts = measures.failed(failure.code, None)
+        return f"now {self._ledger.move(record, job, notes={'losses': losses}, counts=counts).job.state}"
 
     def overdue(self, now: datetime) -> list[Found]:
         """End what has waited in the queue for longer than a job may."""
@@ -120,7 +128,11 @@ class Sweep:
             self._ledger.move(record, moves.fail(record.job, now, OVERDUE))
             return f"queued since {record.job.updated_at}"
 
-        return self._each("overdue", keys.OVERDUE, self._first(keys.OVERDUE, now), {State.QUEUED}, give_up)
+        limit_s, found = self._ledger.settings.queue_limit_s, list[Found]()
+        for index in map(keys.waiting, Priority) if limit_s < math.inf else ():
+            too_long = self._first(index, now - timedelta(seconds=limit_s))
+            found += self._each("overdue", index, too_long, {State.QUEUED}, give_up)
+        return found
 
     def due(self, now: datetime) -> list[Found]:
         """Queue the retries whose pause is over."""
@@ -202,27 +214,28 @@ class Sweep:
             if self._is_over():
                 break
             try:
-                detail = self._look(ref, index, states, act)
+                found += self._look(kind, ref, index, states, act)
             except StaleWriteError:
                 continue  # somebody has moved it meanwhile, so it was not what it seemed
             except BrokenRecordError as error:
                 found.append(Found("broken", ref, str(error)))
-            else:
-                found += [] if detail is None else [Found(kind, ref, detail)]
         return found
 
-    def _look(self, ref: Ref, index: str, states: set[State], act: Callable[[Record], str | None]) -> str | None:
+    def _look(
+        self, kind: str, ref: Ref, index: str, states: set[State], act: Callable[[Record], str | None]
+    ) -> list[Found]:
         """Act on one job, read on its own so that a broken one stops no other; return what to say of it."""
         (record,) = fetch(self._redis, [ref])
         if record is None:
             self._redis.zrem(index, ref)
-            return None
+            return []
         if record.job.state in states:
-            return act(record)
+            detail = act(record)
+            return [] if detail is None else [Found(kind, ref, detail, record.request_id)]
         pipe = self._ledger.commands()
         pipe.zrem(index, ref)
         self._ledger.annotate(record, pipe)  # guarded: the job may just be entering this very index again
-        return None
+        return []
 
     def _why_dropped(self, ref: Ref) -> str:
         """Return what RQ has noted on the delivery that came to nothing."""

@@ -1,19 +1,27 @@
 """Drives the sweep from a process of any kind, in the background."""
 
 import threading
+from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 import redis
 
-from .sweep import Sweep
+from .sweep import Found, Sweep
 
 PAUSE_S: Final = 1.0
 AT_ONCE_S: Final = 0.05
 """The pause where a turn has left work to do: a moment for whoever else needs the processor."""
 
 
+USUAL: Final = frozenset({"due", "expired"})
+"""What a sweep finds while all goes well."""
+
+
 class Log(Protocol):
     """What this needs of a process's log: constant events, the data as fields."""
+
+    def debug(self, event: str, **fields: Any) -> Any:
+        """Say what only a developer asks for."""
 
     def info(self, event: str, **fields: Any) -> Any:
         """Say what happened as it should."""
@@ -21,8 +29,19 @@ class Log(Protocol):
     def warning(self, event: str, **fields: Any) -> Any:
         """Say what went wrong and is dealt with."""
 
+    def error(self, event: str, **fields: Any) -> Any:
+        """Say what an operator should look into."""
+
     def exception(self, event: str, **fields: Any) -> Any:
         """Say so with the traceback of the exception that is being handled."""
+
+
+def report(log: Log, found: Iterable[Found]) -> None:
+    """Log what a sweep has found: what was healed is a warning, and what nobody can read is for a person to see."""
+    for each in found:
+        say = log.debug if each.kind in USUAL else log.error if each.kind == "broken" else log.warning
+        request = {"request_id": each.request_id} if each.request_id else {}
+        say("swept", kind=each.kind, job_id=each.job_id, detail=each.detail, **request)
 
 
 class Sweeper:
@@ -51,8 +70,7 @@ class Sweeper:
         except Exception:  # noqa: BLE001 - the sweep reads whatever Redis holds
             self._log.exception("sweep_failed")
         else:
-            for each in found:
-                self._log.info("swept", kind=each.kind, job_id=each.job_id, detail=each.detail)
+            report(self._log, found)
 
     def _run(self) -> None:
         while not self._stop.wait(AT_ONCE_S if self._sweep.left_work else self._pause_s):

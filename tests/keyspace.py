@@ -6,12 +6,13 @@ import redis
 
 from contract.states import State
 from store import feed
+from store.keys import TALLY
 
-COUNTS = (b"dubq:pace:", b"dubq:wrong-tokens:", b"dubq:met:")
+COUNTS = (b"dubq:pace:", b"dubq:wrong-tokens:", b"dubq:met:", TALLY.encode())
 
 
 def keyspace(connection: redis.Redis) -> dict[bytes, Any]:
-    """Return every key with its value, save those that only count who has asked."""
+    """Return every key with its value, save those that only count: they go on, and are about no job."""
     read = {
         b"string": connection.get,
         b"hash": connection.hgetall,

@@ -148,7 +148,7 @@ class Line:
             self._obey(self._run.beat())
             self._note_redis()
             if self._sweep:
-                take_turn(self._sweep, self._log)
+                take_turn(self._sweep, self._log.bare())
         except RedisError as error:
             self._note_redis(error)
         self._beat_s = self._by.clock() + BEAT_S
@@ -183,6 +183,7 @@ class Line:
         try:
             self._run.advance(report.stage, report.progress)
             self._throttle.written(report, now_s)
+            self._log.debug("progress", stage=report.stage, progress=report.progress)
             self._note_redis()
         except (StaleWriteError, JobNotFoundError):
             self._give_up()

@@ -1,5 +1,7 @@
 """The worker's log: constant events with data as fields, as JSON lines or for the eye.
 
+What is `bound` while a job is run stands in every line that is logged meanwhile, whoever logs it: RQ and engines, too.
+
 The lines look like those of structlog, which the API uses. It is not used here because its import would cost every
 work horse that RQ forks a tenth of a second, which is several times what everything else takes.
 """
@@ -7,7 +9,11 @@ work horse that RQ forks a tenth of a second, which is several times what everyt
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from contract.job import to_rfc3339
@@ -15,6 +21,18 @@ from contract.lines import inert
 
 LOGGER: Final = "dubq.worker"
 _FIELDS: Final = "dubq_fields"
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_BOUND: Final = ContextVar("dubq_bound", default=_NOTHING)
+
+
+@contextmanager
+def bound(**fields: Any) -> Iterator[None]:
+    """Have these fields in all that is logged within, by this thread or greenlet and those that it starts."""
+    token = _BOUND.set({**_BOUND.get(), **fields})
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)
 
 
 class Log:
@@ -27,8 +45,12 @@ class Log:
         """Return a log that adds these fields to all that it says."""
         return Log(self._logger, **{**self._fields, **fields})
 
+    def bare(self) -> "Log":
+        """Return a log with nothing bound to it, for what is about something else."""
+        return Log(self._logger)
+
     def debug(self, event: str, **fields: Any) -> None:
-        """Say what only a developer asks for."""
+        """Say what only a developer asks for: each step."""
         self._say(logging.DEBUG, event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
@@ -57,7 +79,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line = {"timestamp": _moment(record), "level": record.levelname.lower(), "event": inert(record.getMessage())}
-        line |= {name: inert(value) for name, value in getattr(record, _FIELDS, {}).items()}
+        line |= {name: inert(value) for name, value in _fields(record).items()}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -68,7 +90,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line or lines."""
-        fields = "".join(f" {name}={inert(str(value))}" for name, value in getattr(record, _FIELDS, {}).items())
+        fields = "".join(f" {name}={inert(str(value))}" for name, value in _fields(record).items())
         line = f"{_moment(record)} {record.levelname.lower():<7} {inert(record.getMessage())}{fields}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -82,6 +104,26 @@ def configure(level: str, form: str) -> Log:
     logger.setLevel(level.upper())
     logger.propagate = False
     return Log(logger)
+
+
+def config(level: str, form: str) -> dict[str, Any]:
+    """Return, for RQ's DICT_CONFIG, what gives the lines of RQ and of engines the form of ours."""
+    formatter = JsonFormatter if form == "json" else ConsoleFormatter
+    own = {"handlers": ["dubq"], "level": level.upper(), "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"dubq": {"()": formatter}},
+        "handlers": {"dubq": {"class": "logging.StreamHandler", "formatter": "dubq", "stream": "ext://sys.stderr"}},
+        "loggers": {LOGGER: own, "rq.worker": own, "rq.job": own},
+        "root": {"handlers": ["dubq"], "level": level.upper()},
+    }
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    """Return what a line of ours is about, as it says itself; of any other, what is bound."""
+    own: Mapping[str, Any] | None = getattr(record, _FIELDS, None)
+    return _BOUND.get() if own is None else own
 
 
 def _moment(record: logging.LogRecord) -> str:

@@ -9,10 +9,10 @@ import os
 
 from store.workers import QUEUE, WEBHOOKS
 
-from . import tasks, webhooks
+from . import logs, tasks, webhooks
 from .settings import settings_or_exit
 
-__all__ = ["QUEUES", "REDIS_URL", "tasks", "webhooks"]
+__all__ = ["DICT_CONFIG", "QUEUES", "REDIS_URL", "tasks", "webhooks"]
 
 QUEUES = [WEBHOOKS, QUEUE]
 """What to listen on, unless queues are named on the command line.
@@ -21,5 +21,9 @@ RQ empties the first before it looks at the second. There is one webhook for eac
 waiting for long; a queue that never is empty would keep webhooks waiting for ever.
 """
 
-REDIS_URL = settings_or_exit(os.environ).store.redis_url
+_settings = settings_or_exit(os.environ)
+DICT_CONFIG = logs.config(_settings.log_level, _settings.log_format)
+"""How RQ logs: as we do."""
+
+REDIS_URL = _settings.store.redis_url
 """Where RQ works, unless its own `--url` or RQ_REDIS_URL says otherwise."""

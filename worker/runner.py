@@ -14,7 +14,7 @@ from .control import RunControl
 from .ends import Crashed, Delivered, End, Interrupted, Refused, Stopped, TimedOut
 from .engine import Engine, EngineError, StopAsked, Task
 from .line import Chances, Line
-from .logs import Log
+from .logs import Log, bound
 from .pulse import Pulse
 
 
@@ -36,12 +36,16 @@ class Runner:
         if run is None:
             self.log.info("delivery_void", ref=ref)
             return
-        log = self.log.bind(client_id=run.job.client_id, job_id=run.job.job_id, attempt=run.job.attempt)
+        job, request = run.job, {"request_id": run.record.request_id} if run.record.request_id else {}
+        about = {"client_id": job.client_id, "job_id": job.job_id, "attempt": job.attempt, **request}
+        log = self.log.bind(**about)
         log.info("run_started")
         line = Line(run, Sweep(ledger) if self.sweeps else None, log, self.chances, pulse)
         line.open()
         try:
-            line.end(self._end_of(run, line.control, log))
+            with bound(**about):
+                end = self._end_of(run, line.control, log)
+            line.end(end)
         finally:
             line.abandon()
 

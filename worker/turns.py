@@ -3,6 +3,7 @@
 from redis.exceptions import RedisError
 
 from store.sweep import Sweep
+from store.sweeper import report
 
 from .logs import Log
 
@@ -16,5 +17,4 @@ def take_turn(sweep: Sweep, log: Log) -> None:
     except Exception:  # the sweep reads whatever Redis holds
         log.exception("sweep_broke")
         return
-    for each in found:
-        log.warning("swept", kind=each.kind, found=each.job_id, detail=each.detail)
+    report(log, found)

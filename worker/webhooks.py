@@ -55,9 +55,18 @@ class Courier:
             self.log.info("webhook_void", delivery_id=delivery_id)
             return
         headers = signed(parcel.body, secrets.live(parcel.client_id), webhook_id=delivery_id, at=self.clock())
+        if parcel.request_id:
+            headers["X-Request-Id"] = parcel.request_id
         answer = self.sender.post(parcel.delivery.url, headers, parcel.body)
         delivery = outbox.settle(parcel, answer, chance=self.chance(), speed=self.speed)
-        log = self.log.bind(delivery_id=delivery_id, job_id=parcel.delivery.job_id, tried=parcel.delivery.tried)
+        request = {"request_id": parcel.request_id} if parcel.request_id else {}
+        log = self.log.bind(
+            client_id=parcel.client_id,
+            job_id=parcel.delivery.job_id,
+            delivery_id=delivery_id,
+            tried=parcel.delivery.tried,
+            **request,
+        )
         if delivery is None:
             log.warning("webhook_given_up", answered=answer.status, reason=answer.error)
         elif answer.error is None:

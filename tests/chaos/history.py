@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from contract.job import Priority
 from contract.states import NEXT, State
 from store import feed, keys
 from store.records import fetch
@@ -53,7 +54,7 @@ def check(connection: redis.Redis, job_ids: Iterable[str], client_id: str = "def
     assert {record.job.job_id: (record.job.seq, record.job.state) for record in records} == {
         job_id: (story[-1].seq, story[-1].state) for job_id, story in stories.items()
     }
-    for index in (keys.QUEUED, keys.RUNNING, keys.DUE, keys.STRAYS, keys.OVERDUE):
+    for index in (keys.QUEUED, keys.RUNNING, keys.DUE, keys.STRAYS, *map(keys.waiting, Priority)):
         assert connection.zcard(index) == 0, index
     assert connection.llen("rq:queue:default") == 0
     lasts = [story[-1] for story in stories.values()]

