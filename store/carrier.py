@@ -64,32 +64,24 @@ class Carrier(redis.Redis):
 
     def _carry(self) -> None:
         """Carry batches until nobody asks any more. While one is under way, the next one gathers."""
+        connection: redis.Connection | None = None
         try:
             while self._asked:
                 batch, self._asked = self._asked, []
-                self._deliver(batch)
+                try:
+                    # kept from batch to batch: the pool looks at each that it hands out, which is a call to the kernel
+                    connection = connection or self.connection_pool.get_connection()
+                    found = _replies(connection, [commands for commands, _ in batch])
+                except redis.RedisError as error:
+                    for _, answers in batch:
+                        answers.set_exception(error)
+                    continue
+                for (_, answers), come in zip(batch, found, strict=True):
+                    answers.set(come)
         finally:
             self._carries = False
-
-    def _deliver(self, batch: Sequence[Asked]) -> None:
-        try:
-            found = self._replies([commands for commands, _ in batch])
-        except redis.RedisError as error:
-            for _, answers in batch:
-                answers.set_exception(error)
-            return
-        for (_, answers), come in zip(batch, found, strict=True):
-            answers.set(come)
-
-    def _replies(self, batch: Sequence[Sequence[Command]]) -> list[list["Answer"]]:
-        connection = self.connection_pool.get_connection()
-        try:
-            return connection.retry.call_with_retry(
-                lambda: _exchange(connection, batch),
-                lambda _: connection.disconnect(),  # type: ignore[no-untyped-call]
-            )
-        finally:
-            self.connection_pool.release(connection)
+            if connection is not None:
+                self.connection_pool.release(connection)
 
 
 def carried(connection: redis.Redis) -> redis.Redis:
@@ -138,6 +130,13 @@ class _Parcel(Pipeline):
             return self.parse_response(answer, args[0], **options)  # type: ignore[no-untyped-call]
         except redis.ResponseError as error:
             return error
+
+
+def _replies(connection: AbstractConnection, batch: Sequence[Sequence[Command]]) -> list[list[Answer]]:
+    return connection.retry.call_with_retry(
+        lambda: _exchange(connection, batch),
+        lambda _: connection.disconnect(),  # type: ignore[no-untyped-call]
+    )
 
 
 def _exchange(connection: AbstractConnection, batch: Sequence[Sequence[Command]]) -> list[list[Answer]]:
