@@ -39,6 +39,7 @@ from .listener import Listener
 from .meter import Meter, Reporter
 from .metrics import MetricsRoutes
 from .news import NewsRoutes
+from .notifications import NotificationRoutes
 from .origins import Origins
 from .outages import Latency, OutageRoutes
 from .service import ServiceRoutes
@@ -118,6 +119,7 @@ def create_app(
     ).mount(app)
     BatchRoutes(store, clock, engines=settings.engines, private=settings.reach).mount(app)
     DeliveryRoutes(store, ledger.outbox).mount(app)
+    NotificationRoutes(ledger.outbox.targets, settings.store.notify_schemes, clock).mount(app)
     NewsRoutes(store, connection, hub, ping_s=ping_s, told=meter.told("events")).mount(app)
     SingleRoutes(store, clock).mount(app)
     ClientRoutes(clients, clock, settings.limits).mount(app)

@@ -32,9 +32,11 @@ class Service:
         session.headers["X-Client-Id"] = client_id
         return connect(self._url, token=self._token, session=session)
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Ask for what only the admin may have. Raises what the service refuses it with."""
-        return admin.ask(method, path, body, url=self._url, token=self._token)
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, client_id: str | None = None
+    ) -> dict[str, Any]:
+        """Ask for what no client library has a method for. Raises what the service refuses it with."""
+        return admin.ask(method, path, body, url=self._url, token=self._token, client_id=client_id)
 
     def wait_command(self, *job_ids: str) -> str:
         """Return the command that waits for these jobs, for a shell; the token stays out of sight."""

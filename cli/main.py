@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "deliveries": ("cli.deliveries", "Show the log of a job's webhooks."),
     "redeliver": ("cli.deliveries", "Send a webhook again."),
     "webhook-secret": ("cli.secrets", "Show what webhooks are signed with, or change it."),
+    "notify": ("cli.notify", "Have people told of your jobs' ends."),
     "listen": ("cli.listen", "Receive webhooks, and print them."),
     "clock": ("cli.simulated", "Show or move the clock of your simulated jobs."),
     "play": ("cli.play", "Play a recorded day, in a minute."),

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final, Self
 
 from .job import Job, aware, to_rfc3339
-from .states import ForeignWord
+from .states import ForeignWord, word_of
 
 PAUSES_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Between an attempt that failed and the next one; after the last of them the delivery is given up."""
@@ -30,6 +30,13 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
+
+
+class DeliveryKind(StrEnum):
+    """What is delivered: the document to a program, or word of it to a person."""
+
+    WEBHOOK = "webhook"
+    NOTIFICATION = "notification"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +73,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One webhook for one receiver. `delivery_id` is its `webhook-id`, the same on every attempt.
+    """One webhook for one receiver, or one notification. `delivery_id` is its `webhook-id`, the same on every attempt.
 
     `tried` counts the attempts since its schedule began, or began anew. `next_attempt_at` is None while an attempt is
     under way, and once there will be none. `attempts` are the newest, oldest first. A newer service may have states
-    that this version does not know: they are strings, too.
+    that this version does not know: they are strings, too. Of where a notification goes, `url` tells but the beginning.
     """
 
     delivery_id: str
     job_id: str
+    kind: DeliveryKind | ForeignWord = DeliveryKind.WEBHOOK
     type: str
     url: str
     state: DeliveryState | ForeignWord = DeliveryState.PENDING
@@ -93,6 +101,7 @@ class Delivery:
         return {
             "delivery_id": self.delivery_id,
             "job_id": self.job_id,
+            "kind": str(self.kind),
             "type": self.type,
             "url": self.url,
             "state": str(self.state),
@@ -112,9 +121,10 @@ class Delivery:
         return cls(
             delivery_id=wire["delivery_id"],
             job_id=wire["job_id"],
+            kind=word_of(DeliveryKind, wire.get("kind", DeliveryKind.WEBHOOK)),
             type=wire["type"],
             url=wire["url"],
-            state=_state(wire["state"]),
+            state=word_of(DeliveryState, wire["state"]),
             created_at=aware(datetime.fromisoformat(wire["created_at"])),
             next_attempt_at=None if next_attempt is None else aware(datetime.fromisoformat(next_attempt)),
             tried=int(wire["tried"]),
@@ -152,12 +162,13 @@ def pause_s(tried: int, chance: float) -> float | None:
     return PAUSES_S[tried - 1] * (1 + JITTER * chance) if tried <= len(PAUSES_S) else None
 
 
-def first(job: Job, url: str, delivery_id: str) -> Delivery:
+def first(job: Job, url: str, delivery_id: str, kind: DeliveryKind = DeliveryKind.WEBHOOK) -> Delivery:
     """Return the delivery that tells of a job's end, due at once."""
     at = job.updated_at
     return Delivery(
         delivery_id=delivery_id,
         job_id=job.job_id,
+        kind=kind,
         type=f"translation.{job.state}",
         url=url,
         created_at=at,
@@ -203,9 +214,3 @@ def _ended(delivery: Delivery, answer: Answer, at: datetime) -> Delivery:
     took_s = max(0.0, round((at - last.at).total_seconds(), 3))
     last = replace(last, status=answer.status, duration_s=took_s, error=answer.error)
     return replace(delivery, attempts=(*before, last))
-
-
-def _state(word: Any) -> DeliveryState | ForeignWord:
-    if not isinstance(word, str):
-        raise TypeError(f"{word!r} is no state of a delivery")
-    return DeliveryState(word) if word in set(DeliveryState) else ForeignWord(word)

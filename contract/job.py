@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from .resume import token
-from .states import ForeignState, ForeignWord, Result, State
+from .states import ForeignState, ForeignWord, Result, State, word_of
 
 STAGES: Final = ("fetch", "transcribe", "translate", "voice", "lipsync", "render")
 """What a translation passes through, in this order."""
@@ -152,26 +152,13 @@ def _part(kind: type[Output | Failure | Eta], wire: Mapping[str, Any]) -> Output
     return kind(**{each.name: wire[each.name] for each in fields(kind) if each.name in wire})
 
 
-W = TypeVar("W", bound=StrEnum)
-
-
-def _word(known: type[W], word: Any) -> W | ForeignWord:
-    """Return the member of a list of words, or the word itself. Raises TypeError for what is none."""
-    if not isinstance(word, str):
-        raise TypeError(f"{word!r} is no word for a {known.__name__}")
-    try:
-        return known(word)
-    except ValueError:
-        return ForeignWord(word)
-
-
 def _state(word: Any, wire: Mapping[str, Any]) -> State | ForeignState:
-    state = _word(State, word)
+    state = word_of(State, word)
     if isinstance(state, State):
         return state
     if not isinstance(wire["done"], bool):
         raise TypeError(f"done has to be true or false, not {wire['done']!r}")
-    return ForeignState(state, wire["done"], _word(Result, wire["result"]))
+    return ForeignState(state, wire["done"], word_of(Result, wire["result"]))
 
 
 _NAMES: Final = tuple(each.name for each in fields(Job))
@@ -186,7 +173,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(_PARTS, _part_to_wire),
 }
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "priority": partial(_word, Priority),
+    "priority": partial(word_of, Priority),
     **dict.fromkeys(_TIMES, _moment),
     **{name: partial(_part, kind) for name, kind in _PARTS.items()},
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 
 class ForeignWord(str):
@@ -19,6 +19,19 @@ class ForeignWord(str):
     def value(self) -> str:
         """The word as a plain string, as any member of the list has it."""
         return str(self)
+
+
+W = TypeVar("W", bound=StrEnum)
+
+
+def word_of(known: type[W], word: Any) -> W | ForeignWord:
+    """Return the member of a list of words, or the word itself. Raises TypeError for what is none."""
+    if not isinstance(word, str):
+        raise TypeError(f"{word!r} is no word for a {known.__name__}")
+    try:
+        return known(word)
+    except ValueError:
+        return ForeignWord(word)
 
 
 class Result(StrEnum):

@@ -90,6 +90,11 @@ def webhook_secrets(client_id: str) -> str:
     return f"dubq:webhook-secrets:{client_id}"
 
 
+def targets(client_id: str) -> str:
+    """Hash: whom a client wants to have told of its jobs' ends, besides webhooks, by target_id."""
+    return f"dubq:targets:{client_id}"
+
+
 def aside(client_id: str) -> str:
     """Sorted set: Ref of those of a client's jobs that its limit keeps out of the queue, by their tags."""
     return f"dubq:aside:{client_id}"

@@ -1,4 +1,4 @@
-"""The outbox: webhooks that are owed, from the step in which a job ends to the answer of its receiver, and a while on.
+"""The outbox: what is owed, from the step in which a job ends to the answer of who is told of it, and a while on.
 
 A delivery is written with the end that it tells of. From then on it is its own: it keeps its body, and outlives the
 job's record if its receiver is away for longer.
@@ -6,11 +6,12 @@ job's record if its receiver is away for longer.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self, cast
 
 import redis
@@ -20,7 +21,7 @@ from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from contract import delivery as moves
-from contract.delivery import Answer, Delivery, DeliveryState
+from contract.delivery import Answer, Delivery, DeliveryKind, DeliveryState
 from contract.errors import BrokenRecordError, DeliveryNotFoundError
 from contract.ids import uuid7
 from contract.job import Job, to_rfc3339
@@ -29,6 +30,7 @@ from . import keys, measures, tally
 from .keys import Ref
 from .records import now_utc, to_ms
 from .settings import StoreSettings
+from .targets import Targets
 from .workers import WEBHOOKS
 
 TASK: Final = "worker.webhooks.deliver"
@@ -41,7 +43,7 @@ EARLY_S: Final = 1.0
 BATCH: Final = 200
 TOLD: Final = 100
 """Deliveries of one job that are told of: it has another one only when it is reset."""
-FIELDS: Final = ("document", "version", "client_id", "body", "request_id")
+FIELDS: Final = ("document", "version", "client_id", "body", "request_id", "target_id")
 
 CHANGE: Final = (Path(__file__).parent / "outbox.lua").read_text("utf-8")
 
@@ -50,7 +52,8 @@ CHANGE: Final = (Path(__file__).parent / "outbox.lua").read_text("utf-8")
 class Parcel:
     """A delivery as it was read, with what only the service knows of it: whose it is, and the body to be sent.
 
-    `request_id` is that of the request that began the job's round.
+    `request_id` is that of the request that began the job's round. A notification has a `target_id`: the body is the
+    same, and what is said of it is for whoever sends it to put.
     """
 
     delivery: Delivery
@@ -58,11 +61,12 @@ class Parcel:
     client_id: str
     body: bytes
     request_id: str = ""
+    target_id: str | None = None
 
     @classmethod
     def parse(cls, values: list[bytes | None]) -> Self | None:
         """Make a parcel of the values of `FIELDS`; None if there is none. Raises BrokenRecordError."""
-        document, version, client_id, body, request_id = values
+        document, version, client_id, body, request_id, target_id = values
         if document is None or version is None or client_id is None or body is None:
             return None
         try:
@@ -75,6 +79,7 @@ class Parcel:
             client_id=client_id.decode(),
             body=body,
             request_id=(request_id or b"").decode(),
+            target_id=None if target_id is None else target_id.decode(),
         )
 
 
@@ -86,25 +91,40 @@ class Outbox:
     ) -> None:
         self._redis, self._settings, self._clock = connection, settings, clock
         self._change = connection.register_script(CHANGE)
+        self.targets = Targets(connection, clock)
         self.queue = Queue(WEBHOOKS, connection=connection, serializer=JSONSerializer)
         self.queue.redis_server_version = (7, 0, 0)  # as the ledger's: RQ would ask
 
     def add(self, pipe: Pipeline, job: Job, request_id: str = "") -> None:
-        """Add to `pipe` what makes a delivery of a job's end, if somebody is to be told of it."""
-        if not job.callback_url:
+        """Add to `pipe` what makes the deliveries of a job's end, to all who are to be told of it."""
+        if job.callback_url:
+            self._owe(pipe, job, moves.first(job, job.callback_url, delivery_id_of(job)), request_id)
+        if not self._settings.notify_schemes:
             return
-        delivery, ref = moves.first(job, job.callback_url, delivery_id_of(job)), keys.ref_of(job)
-        pipe.hset(
-            keys.delivery(delivery.delivery_id),
-            mapping={
-                "document": _json(delivery.to_wire()),
-                "version": 1,
-                "ref": ref,
-                "client_id": job.client_id,
-                "request_id": request_id,
-                "body": _json({"type": delivery.type, "timestamp": to_rfc3339(job.updated_at), "data": job.to_wire()}),
-            },
-        )
+        for target in self.targets.wanting(job):
+            delivery_id = delivery_id_of(job, target.target_id)
+            delivery = moves.first(job, target.shown, delivery_id, DeliveryKind.NOTIFICATION)
+            self._owe(pipe, job, delivery, request_id, {"target_id": target.target_id})
+
+    def _owe(
+        self,
+        pipe: Pipeline,
+        job: Job,
+        delivery: Delivery,
+        request_id: str,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        ref = keys.ref_of(job)
+        facts: dict[Any, Any] = {
+            "document": _json(delivery.to_wire()),
+            "version": 1,
+            "ref": ref,
+            "client_id": job.client_id,
+            "request_id": request_id,
+            "body": _json({"type": delivery.type, "timestamp": to_rfc3339(job.updated_at), "data": job.to_wire()}),
+            **more,
+        }
+        pipe.hset(keys.delivery(delivery.delivery_id), mapping=facts)
         pipe.zadd(keys.deliveries(ref), {delivery.delivery_id: to_ms(delivery.created_at)})
         self._enqueue(pipe, delivery, job.updated_at)
 
@@ -259,9 +279,12 @@ class Outbox:
         return self._change(keys=[keys.delivery(delivery_id)], args=words) is not None
 
 
-def delivery_id_of(job: Job) -> str:
-    """Return the id of the delivery that tells of this end of the job: the same for the same end, and for no other."""
-    told = hashlib.sha256(f"{keys.ref_of(job)}:{job.seq}".encode()).digest()
+def delivery_id_of(job: Job, target_id: str = "") -> str:
+    """Return the id of the delivery that tells of this end of the job: the same for the same end, and for no other.
+
+    A notification's is one for each target.
+    """
+    told = hashlib.sha256(f"{keys.ref_of(job)}:{job.seq}{target_id and f':{target_id}'}".encode()).digest()
     return f"msg_{uuid7(to_ms(job.updated_at), told[:10]).hex}"
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from contract.job import STAGES
 from contract.limits import count
+from contract.notice import parse_schemes
 from contract.settings import Environment, number
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class StoreSettings:
     `window`: jobs that RQ's list has at most. It has to last for what workers take before one of them starts its first,
     which lets more in. `client_running`, `client_queued`: jobs of one client that may run at a time, and be in the
     queue, unless it has limits of its own; None: any number.
+
+    `notify_schemes`: by what clients may have people told of their jobs' ends, as apprise names it; empty: by nothing.
     """
 
     redis_url: str = DEFAULT_URL
@@ -75,6 +78,7 @@ class StoreSettings:
     window: int = 256
     client_running: int | None = None
     client_queued: int | None = None
+    notify_schemes: frozenset[str] = frozenset()
 
     @classmethod
     def from_env(cls, env: Environment) -> Self:
@@ -91,6 +95,7 @@ class StoreSettings:
             stage_limit=env.read("DUBQ_STAGE_LIMIT_S", StageLimit(), StageLimit.parse),
             stall_limit_s=env.read("DUBQ_STALL_LIMIT_S", None, _limit),
             client_running=env.read("DUBQ_CLIENT_RUNNING", None, count(1)),
+            notify_schemes=env.read("DUBQ_NOTIFY_SCHEMES", frozenset(), parse_schemes),
         )
 
 

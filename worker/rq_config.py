@@ -9,7 +9,7 @@ import os
 
 from store.workers import QUEUE, WEBHOOKS
 
-from . import logs, tasks, webhooks
+from . import logs, notifying, tasks, webhooks
 from .settings import settings_or_exit
 
 __all__ = ["DICT_CONFIG", "QUEUES", "REDIS_URL", "tasks", "webhooks"]
@@ -27,3 +27,6 @@ DICT_CONFIG = logs.config(_settings.log_level, _settings.log_format)
 
 REDIS_URL = _settings.store.redis_url
 """Where RQ works, unless its own `--url` or RQ_REDIS_URL says otherwise."""
+
+if _settings.store.notify_schemes:
+    notifying.load()  # seconds, in which jobs that are under way would beat no more

@@ -12,6 +12,8 @@ from contract.law import Law, Uniform
 from contract.settings import Environment, number, one_of, whole
 from store.settings import StoreSettings
 
+from . import notifying
+
 DEFAULT_LAW: Final[Law] = Uniform.of(5, 15)
 DEFAULT_ERROR_RATE: Final = 0.1
 SLOWEST, FASTEST = 0.01, 10_000.0
@@ -64,6 +66,8 @@ class WorkerSettings:
             log_level=env.read("DUBQ_LOG_LEVEL", "info", one_of(*LEVELS)),
             log_format=env.read("DUBQ_LOG_FORMAT", "json", one_of(*FORMATS)),
         )
+        if settings.store.notify_schemes and not notifying.is_installed():
+            env.refuse("DUBQ_NOTIFY_SCHEMES needs what is installed with the extra notify: pip install 'dubq[notify]'")
         env.check()
         return settings
 

@@ -1,4 +1,4 @@
-"""What RQ runs for each attempt at a webhook that is due."""
+"""What RQ runs for each attempt at a webhook, or a notification, that is due."""
 
 import os
 import random
@@ -11,12 +11,14 @@ from typing import Final
 from rq import get_current_job
 from standardwebhooks import Webhook
 
-from store.outbox import Outbox
+from contract.delivery import Answer
+from store.outbox import Outbox, Parcel
 from store.records import now_utc
 from store.secrets import WebhookSecrets
 
 from . import logs
 from .logs import Log
+from .notifying import Notifier
 from .posting import Sender
 from .settings import WorkerSettings
 from .tasks import quick
@@ -43,6 +45,7 @@ class Courier:
     """Makes attempts at deliveries. `speed` is that of the schedule, `chance` its jitter in [0, 1)."""
 
     sender: Sender
+    notifier: Notifier
     log: Log
     speed: float = 1.0
     chance: Callable[[], float] = random.random
@@ -54,16 +57,17 @@ class Courier:
         if parcel is None:
             self.log.info("webhook_void", delivery_id=delivery_id)
             return
-        headers = signed(parcel.body, secrets.live(parcel.client_id), webhook_id=delivery_id, at=self.clock())
-        if parcel.request_id:
-            headers["X-Request-Id"] = parcel.request_id
-        answer = self.sender.post(parcel.delivery.url, headers, parcel.body)
+        if parcel.target_id:
+            answer = self.notifier.send(outbox.targets.read(parcel.client_id, parcel.target_id), parcel.body)
+        else:
+            answer = self._post(parcel, secrets)
         delivery = outbox.settle(parcel, answer, chance=self.chance(), speed=self.speed)
         request = {"request_id": parcel.request_id} if parcel.request_id else {}
         log = self.log.bind(
             client_id=parcel.client_id,
             job_id=parcel.delivery.job_id,
             delivery_id=delivery_id,
+            kind=str(parcel.delivery.kind),
             tried=parcel.delivery.tried,
             **request,
         )
@@ -73,6 +77,13 @@ class Courier:
             log.info("webhook_delivered", answered=answer.status)
         else:
             log.warning("webhook_refused", answered=answer.status, reason=answer.error, state=delivery.state.value)
+
+    def _post(self, parcel: Parcel, secrets: WebhookSecrets) -> Answer:
+        delivery, live = parcel.delivery, secrets.live(parcel.client_id)
+        headers = signed(parcel.body, live, webhook_id=delivery.delivery_id, at=self.clock())
+        if parcel.request_id:
+            headers["X-Request-Id"] = parcel.request_id
+        return self.sender.post(delivery.url, headers, parcel.body)
 
 
 def signed(body: bytes, secrets: tuple[str, ...], *, webhook_id: str, at: datetime) -> dict[str, str]:
@@ -95,4 +106,9 @@ def _process() -> tuple[WorkerSettings, Courier]:
     settings = WorkerSettings.from_env(os.environ)
     log = logs.configure(settings.log_level, settings.log_format)
     sender = Sender(allowed=settings.webhook_private, timeout_s=settings.webhook_timeout_s)
-    return settings, Courier(sender=sender, log=log, speed=settings.webhook_speed)
+    notifier = Notifier(
+        schemes=settings.store.notify_schemes,
+        allowed=settings.webhook_private,
+        timeout_s=settings.webhook_timeout_s,
+    )
+    return settings, Courier(sender=sender, notifier=notifier, log=log, speed=settings.webhook_speed)

@@ -48,6 +48,7 @@ def test_a_delivery_is_told_with_its_attempts(web: FlaskClient, owed: str, ledge
         {
             "delivery_id": delivery["delivery_id"],
             "job_id": "j1",
+            "kind": "webhook",
             "type": "translation.completed",
             "url": URL,
             "state": "pending",
