@@ -47,6 +47,7 @@ from .settings import ApiSettings
 from .shedding import Shedder
 from .simulator import SimulatorRoutes
 from .single import SingleRoutes
+from .statistics import StatisticsRoutes
 from .streams import ping_s
 from .tracing import Tracing
 
@@ -126,6 +127,7 @@ def create_app(
     ServiceRoutes(settings, connection, clients, hub=hub, clock=clock).mount(app)
     LimitRoutes(settings, connection).mount(app)
     MetricsRoutes(connection, clock).mount(app)
+    StatisticsRoutes(connection, clock).mount(app)
     if settings.simulates:
         clocks = ClockStore(connection, lambda: clock().timestamp())
         SimulatorRoutes(clocks, WorldStore(ledger, store, clocks)).mount(app)

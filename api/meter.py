@@ -11,6 +11,7 @@ import redis
 import structlog
 
 from store import census, measures, tally
+from store.minutes import Minutes
 from store.records import now_utc, to_ms
 
 if TYPE_CHECKING:
@@ -55,13 +56,16 @@ class Meter:
 
 
 class Reporter:
-    """Hands a meter's counts on every `pause_s` seconds, and says that this process lives, with so many `streams`."""
+    """Hands a meter's counts on every `pause_s` seconds, and says that this process lives, with so many `streams`.
+
+    Once a minute it copies the counts, if no other process has.
+    """
 
     def __init__(
         self, connection: redis.Redis, meter: Meter, streams: Callable[[], int], *, pause_s: float = PAUSE_S
     ) -> None:
         self._redis, self._meter, self._streams, self._pause_s = connection, meter, streams, pause_s
-        self._name = uuid4().hex
+        self._name, self._minutes = uuid4().hex, Minutes(connection)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
 
@@ -82,6 +86,7 @@ class Reporter:
             self._meter.add(measures.REDIS_ANSWER.of(monotonic() - began_s))
             census.speak_up(self._redis, self._name, to_ms(now_utc()), self._streams())
             self._hand_on()
+            self._minutes.keep()
         except redis.RedisError as error:
             log.debug("counts_kept", error=str(error))
 

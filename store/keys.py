@@ -198,6 +198,11 @@ def durations(*, simulated: bool) -> str:
     return "dubq:durations" + (":simulated" if simulated else "")
 
 
+def minute(number: int) -> str:
+    """Hash, 90 minutes: the counts when a minute (since the epoch) began, and how the service stood."""
+    return f"dubq:minute:{number}"
+
+
 def idempotency(client_id: str, key: str) -> str:
     """String, a day long: the job_id that an Idempotency-Key stands for."""
     # hashed: the key is the caller's text, of any length and alphabet

@@ -69,7 +69,11 @@ class Histogram:
 
 
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_LONG: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+_LONG: Final = (
+    0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 4.0, 5.0, 6.0, 8.0, 10.0, 12.5, 15.0, 20.0, 30.0, 40.0, 60.0, 90.0, 120.0, 180.0,
+    300.0, 600.0, 1200.0, 1800.0, 3600.0,
+)  # fmt: skip
+"""Close to one another, for the page takes quantiles of them."""
 
 _RESULTS: Final = tuple(state.result.value for state in State if state.is_final)
 _PRIORITIES: Final = tuple(Priority)

@@ -42,9 +42,12 @@ def url(service: Service) -> str:
     return service.url
 
 
+OWN = (b"dubq:swe", b"dubq:processes", b"dubq:minute:")
+
+
 def jobs_in(service: Service) -> dict[bytes, Any]:
     """Return the keyspace without the sweep's own notes."""
-    return {key: value for key, value in keyspace(service.connection()).items() if not key.startswith(b"dubq:swe")}
+    return {key: value for key, value in keyspace(service.connection()).items() if not key.startswith(OWN)}
 
 
 def at_once(ask: Callable[[], requests.Response]) -> list[requests.Response]:

@@ -46,11 +46,11 @@ def test_a_job_is_counted_from_its_submission_to_its_end(
         clock.pass_s(7)
     run.complete(OUTPUT)
     assert counts(connection, "jobs_submitted") == {"high": 1}
-    assert counts(connection, "queue_wait_seconds") == {"high|5": 1, "high|us": 3_000_000}
+    assert counts(connection, "queue_wait_seconds") == {"high|4": 1, "high|us": 3_000_000}
     assert counts(connection, "stage_seconds") == {
-        "fetch|10": 1, "fetch|us": 7_000_000, "transcribe|10": 1, "transcribe|us": 7_000_000,
+        "fetch|8": 1, "fetch|us": 7_000_000, "transcribe|8": 1, "transcribe|us": 7_000_000,
     }  # fmt: skip
-    assert counts(connection, "run_seconds") == {"completed|20": 1, "completed|us": 14_000_000}
+    assert counts(connection, "run_seconds") == {"completed|15": 1, "completed|us": 14_000_000}
     assert counts(connection, "attempts") == counts(connection, "jobs_finished") == {"completed": 1}
 
 
