@@ -17,7 +17,7 @@ from contract.errors import ForbiddenError
 
 from .caller import OPEN
 
-METHODS: Final = "DELETE, GET, POST"
+METHODS: Final = "DELETE, GET, PATCH, POST"
 SENT: Final = (
     "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, X-Api-Key, X-Client-Id, "
     "X-Request-Id"

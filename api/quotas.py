@@ -30,5 +30,8 @@ def tell_standing(response: flask.Response, standing: Standing) -> None:
 
 
 def _put_first(response: flask.Response, name: str, item: str) -> None:
-    others = response.headers.get(name)
-    response.headers[name] = f"{item}, {others}" if others else item
+    headers = response.headers
+    if name in headers:
+        headers[name] = f"{item}, {headers[name]}"
+    else:
+        headers.add(name, item)
