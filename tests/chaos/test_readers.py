@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from service import Service
 
 STUCK = 20
-FILLING = 450
+FILLING = 60
 """Changes of 7 kB each, one by one: more than the buffers of the system hold for a reader."""
 FLOOD = 300
 """Changes after that, as fast as they come: more than wait for a reader."""
