@@ -1,7 +1,8 @@
 """Many readers of streams in one cheap process: plain sockets, and no parsing but of what is looked for.
 
-Takes one line of JSON, {"port", "job_ids", "ends"}; says {"opened_s"} once there is a reader for each of the job_ids,
-and {"delays_s"} once so many have been told the end: from the time that its message says to the time of reading it.
+Takes one line of JSON, {"port", "job_ids", "stuck", "ends"}; says {"opened_s"} once there is a reader for each of the
+job_ids, and one that never reads for each of those `stuck`; and {"delays_s"} once so many have been told the end: from
+the time that its message says to the time of reading it.
 """
 
 import json
@@ -15,6 +16,8 @@ STAMP: Final = "https://example.com/at/"
 """What stands before the time (Unix, seconds) at which a job has ended, in the document."""
 TOGETHER: Final = 100
 """So many connect at once."""
+LEAST: Final = 4096
+"""Bytes that the system takes for a reader that never reads."""
 PATIENCE_S: Final = 30.0
 
 
@@ -22,6 +25,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     selector = selectors.DefaultSelector()
     began_s = monotonic()
+    stuck = [_open(order["port"], job_id, receives=LEAST) for job_id in order["stuck"]]
     for first in range(0, len(order["job_ids"]), TOGETHER):
         some = [_open(order["port"], job_id) for job_id in order["job_ids"][first : first + TOGETHER]]
         for each in some:
@@ -31,10 +35,16 @@ def main() -> None:
             selector.register(each, selectors.EVENT_READ)
     print(json.dumps({"opened_s": monotonic() - began_s}), flush=True)
     print(json.dumps({"delays_s": _ends(selector, order["ends"])}), flush=True)
+    for each in stuck:
+        each.close()
 
 
-def _open(port: int, job_id: str) -> socket.socket:
-    opened = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+def _open(port: int, job_id: str, *, receives: int | None = None) -> socket.socket:
+    opened = socket.socket()
+    opened.settimeout(PATIENCE_S)
+    if receives is not None:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+    opened.connect(("127.0.0.1", port))
     opened.sendall(f"GET /jobs/{job_id}/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
     return opened
 

@@ -1,4 +1,7 @@
-"""Many readers of server-sent events on one API process, while the jobs of a thousand of them end within a second."""
+"""Many readers of server-sent events on one API process, while the jobs of a thousand of them end within a second.
+
+Among them are some that never read.
+"""
 
 import json
 import resource
@@ -25,7 +28,13 @@ from .figures import Load, bar, ms, quantile, table, title
 from .house import House, house
 
 READERS: Final = 10_000
+STUCK: Final = 300
+"""So many of them never read, of a job whose documents are long and which changes all the time."""
+FILLING: Final = 200
+"""Changes of that job before all that waits for them is full, here and in the system."""
 JOBS: Final = 1_000
+CHANGES_EACH: Final = 10
+"""After so many ends that job changes once."""
 END_S: Final = 1.0
 """All jobs end within this time."""
 IDLE_S: Final = 3.0
@@ -45,15 +54,17 @@ def run() -> bool:
         empty_mb = api.memory_info().rss / 1e6
         unheard = _unheard(home, api)
         load = Load()
-        runs, quiet = _runs(home)
-        with _crowd(home, [*(each.job.job_id for each in runs), *[quiet] * (count - JOBS)], JOBS) as report:
+        runs, restless, quiet = _runs(home)
+        reading = [*(each.job.job_id for each in runs), *[quiet] * (count - JOBS - STUCK)]
+        with _crowd(home, reading, [restless.job.job_id] * STUCK) as report:
             opened_s = report()["opened_s"]
+            _change(restless, FILLING)
             idle = _cpu(api, lambda: sleep(IDLE_S))
             full_mb = api.memory_info().rss / 1e6
-            busy = _cpu(api, lambda: _end(runs))
+            busy = _cpu(api, lambda: _end(runs, restless))
             delays_s: list[float] = report()["delays_s"]
         words = load.words()
-    title(f"{count} readers on one API process; the jobs of {JOBS} of them end within {END_S:g} s")
+    title(f"{count} readers on one API process, {STUCK} never read; the jobs of {JOBS} end within {END_S:g} s")
     delays = tuple(ms(quantile(delays_s, each)) for each in (0.5, 0.99, 1.0))
     head = (
         "memory: empty",
@@ -113,27 +124,39 @@ def _cpu(process: psutil.Process, act: Callable[[], None]) -> float:
     return (ended.user + ended.system - began.user - began.system) / took_s
 
 
-def _runs(home: House) -> tuple[list[Run], str]:
-    """Return jobs that run, and one that never will."""
+def _runs(home: House) -> tuple[list[Run], Run, str]:
+    """Return jobs that run, one with long documents that does so as well, and one that never will."""
+    long = f"https://example.com/{'v' * 2000}"
     with TranslationClient(home.url) as client:
         made = client.submit_many([{"video_url": "https://example.com/talk.mp4", "title": "A talk"}] * JOBS)
+        long_one = client.submit(long, metadata={"more": "m" * 2000}).job_id
         quiet = client.submit("https://example.com/talk.mp4").job_id
     store = RunStore(Ledger(home.redis, StoreSettings(redis_url=home.redis_url, lease_s=600)))
-    return [run for job in made if (run := store.start(job.job_id))], quiet
+    restless = store.start(long_one)
+    if restless is None:
+        raise RuntimeError("somebody else has taken the job")
+    return [run for job in made if (run := store.start(job.job_id))], restless, quiet
 
 
-def _end(runs: list[Run]) -> None:
+def _change(restless: Run, times: int) -> None:
+    for _ in range(times):
+        restless.advance("voice", 0.5)
+
+
+def _end(runs: list[Run], restless: Run) -> None:
     """End all of them, evenly over the time, or as fast as that goes. Each says when in its output."""
     began_s = monotonic()
     for number, each in enumerate(runs):
         sleep(max(0.0, began_s + END_S * number / len(runs) - monotonic()))
+        if number % CHANGES_EACH == 0:
+            _change(restless, 1)
         each.complete(Output(video_url=f"{readers.STAMP}{time():.6f}", captions_url="https://example.com/c"))
 
 
 @contextmanager
-def _crowd(home: House, job_ids: list[str], ends: int) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Let one process read all these jobs' streams; yield what reads its next report. So many of them will end."""
-    order = {"port": urlsplit(home.url).port, "job_ids": job_ids, "ends": ends}
+def _crowd(home: House, job_ids: list[str], stuck: list[str]) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Let one process read all these jobs' streams, but for those `stuck`; yield what reads its next report."""
+    order = {"port": urlsplit(home.url).port, "job_ids": job_ids, "stuck": stuck, "ends": JOBS}
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.readers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
