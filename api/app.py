@@ -18,6 +18,7 @@ from store.door import Door
 from store.hub import Hub
 from store.jobs import JobStore
 from store.ledger import Ledger
+from store.odds import Odds
 from store.outages import OutageStore
 from store.pace import Pace
 from store.records import now_utc
@@ -130,7 +131,7 @@ def create_app(
     StatisticsRoutes(connection, clock).mount(app)
     if settings.simulates:
         clocks = ClockStore(connection, lambda: clock().timestamp())
-        SimulatorRoutes(clocks, WorldStore(ledger, store, clocks)).mount(app)
+        SimulatorRoutes(clocks, Odds(connection), WorldStore(ledger, store, clocks)).mount(app)
     app.extensions |= {HUB: hub, DOORKEEPER: doorkeeper, STREAMS: streams, METER: meter}
     return app
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from contract.clock import FASTEST, LONGEST_S, SLOWEST, Clock
 from contract.job import to_rfc3339
 from store.clocks import ClockStore
+from store.odds import Odds
 from store.worlds import WorldStore
 
 from .caller import client_id
@@ -49,16 +50,24 @@ class Turn(Strict):
         return clock.run(real_s, self.speed or 0.0)
 
 
-class SimulatorRoutes:
-    """GET and POST /simulator/clock, POST /reset, each for the caller's own world."""
+class Chances(Strict):
+    """How often the caller's jobs are to fail; null: as often as the workers were told."""
 
-    def __init__(self, clocks: ClockStore, worlds: WorldStore) -> None:
-        self._clocks, self._worlds = clocks, worlds
+    error_rate: float | None = Field(ge=0, le=1)
+
+
+class SimulatorRoutes:
+    """GET and POST /simulator/clock and /simulator/odds, POST /reset, each for the caller's own world."""
+
+    def __init__(self, clocks: ClockStore, odds: Odds, worlds: WorldStore) -> None:
+        self._clocks, self._odds, self._worlds = clocks, odds, worlds
 
     def mount(self, app: flask.Flask) -> None:
         """Put the routes into `app`."""
         app.add_url_rule("/simulator/clock", view_func=self.clock)
         app.add_url_rule("/simulator/clock", view_func=self.move_clock, methods=["POST"])
+        app.add_url_rule("/simulator/odds", view_func=self.odds)
+        app.add_url_rule("/simulator/odds", view_func=self.set_odds, methods=["POST"])
         app.add_url_rule("/reset", view_func=self.reset_world, methods=["POST"])
 
     def clock(self) -> flask.Response:
@@ -68,6 +77,15 @@ class SimulatorRoutes:
     def move_clock(self) -> flask.Response:
         """Freeze the caller's clock, put it forward, or let it go at a speed."""
         return self._told(self._clocks.move(client_id(), Turn.parse(json_object())))
+
+    def odds(self) -> flask.Response:
+        """Say how often the caller's jobs fail that ask for no course of their own."""
+        return answer({"error_rate": self._odds.read(client_id())})
+
+    def set_odds(self) -> flask.Response:
+        """Set how often they fail, from the next one on that a worker takes."""
+        self._odds.set(client_id(), Chances.parse(json_object()).error_rate)
+        return self.odds()
 
     def reset_world(self) -> flask.Response:
         """Begin the caller's world anew: no jobs, no clock of its own, and the seed's first job comes next."""

@@ -217,7 +217,7 @@ def _keep(pipe: Pipeline, client: Client, now: datetime) -> None:
 
 def _forget_past(pipe: Pipeline, client_id: str) -> None:
     """Add to `pipe` what drops the traces that a client leaves besides its jobs."""
-    traces = (keys.feed, keys.single, keys.ordinal, keys.webhook_secrets, keys.targets, keys.limits)
+    traces = (keys.feed, keys.single, keys.ordinal, keys.webhook_secrets, keys.targets, keys.limits, keys.odds)
     pipe.delete(*(key(client_id) for key in traces))
     clocks.forget(pipe, client_id)  # its jobs go on to their end, also those that stand still by it
 

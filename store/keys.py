@@ -183,6 +183,11 @@ def clock(client_id: str) -> str:
     return f"dubq:clock:{client_id}"
 
 
+def odds(client_id: str) -> str:
+    """String: how often the client's simulated jobs fail, where it has said so."""
+    return f"dubq:odds:{client_id}"
+
+
 def ordinal(client_id: str) -> str:
     """String: how many jobs the client has made."""
     return f"dubq:ordinal:{client_id}"

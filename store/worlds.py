@@ -28,7 +28,7 @@ class WorldStore:
         self._jobs, self._clocks = jobs, clocks
 
     def reset(self, client_id: str) -> Ended:
-        """Cancel what is pending, have the sweep forget what has ended, and set the clock and the numbering back.
+        """Cancel what is pending, have the sweep forget what has ended, and set clock, odds and numbering back.
 
         What is running stops within two seconds, and stays to be read as any job that was cancelled.
         """
@@ -38,7 +38,7 @@ class WorldStore:
             # whoever is in no such index has not ended, and stays out of it
             refs = [keys.ref(client_id, job_id) for job_id in job_ids]
             self._redis.zadd(keys.FINISHED, dict.fromkeys(refs, to_ms(self._ledger.clock())), xx=True)
-        self._redis.delete(keys.ordinal(client_id), keys.single(client_id))
+        self._redis.delete(keys.ordinal(client_id), keys.single(client_id), keys.odds(client_id))
         self._clocks.forget(client_id)
         return Ended(cancelled=len(job_ids) - ended, forgotten=ended)
 

@@ -44,13 +44,23 @@ class Times(Protocol):
 
 
 class Simulator:
-    """An engine that does no work. `speed` 10 is ten times as fast as its clients' time."""
+    """An engine that does no work. `speed` 10 is ten times as fast as its clients' time.
+
+    `odds` gives the error rate that a client has set for its jobs, None if it has set none.
+    """
 
     def __init__(
-        self, law: Law, *, error_rate: float, times: Times, seed: str | None = None, speed: float = 1.0
+        self,
+        law: Law,
+        *,
+        error_rate: float,
+        times: Times,
+        odds: Callable[[str], float | None] = lambda _: None,
+        seed: str | None = None,
+        speed: float = 1.0,
     ) -> None:
         self._law, self._error_rate, self._seed, self._speed = law, error_rate, seed, speed
-        self._times = times
+        self._times, self._odds = times, odds
 
     def translate(self, task: Task, control: Control) -> Output:
         """Walk the course that was drawn for this attempt."""
@@ -67,7 +77,8 @@ class Simulator:
         return Output(video_url=f"{base}.mp4", captions_url=f"{base}.vtt")
 
     def _plan(self, task: Task) -> Course:
-        return plan(task, self._law, self._error_rate, self._seed)
+        own = self._odds(task.job.client_id) if task.simulate is None else None  # else no dice are thrown
+        return plan(task, self._law, self._error_rate if own is None else own, self._seed)
 
     def _begin_s(self, task: Task, time: Time) -> float:
         """Return the simulated time at which this attempt began: now, unless its client has moved its clock.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import redis
@@ -16,6 +16,7 @@ from rq import get_current_job
 from contract.engines import SIMULATOR
 from store.clocks import ClockFollower
 from store.ledger import Ledger
+from store.odds import Odds
 from store.presence import Presence
 
 from . import logs
@@ -99,6 +100,14 @@ def engine_of(settings: WorkerSettings, connection: redis.Redis) -> Engine:
     return Choice(made)
 
 
+def _odds(odds: Odds, client_id: str) -> float | None:
+    """Return a client's own error rate; none while Redis is away, for the job goes on."""
+    try:
+        return odds.read(client_id)
+    except redis.RedisError:
+        return None
+
+
 def _simulator(settings: WorkerSettings, connection: redis.Redis) -> Simulator:
     pool = connection.connection_pool
     own = connection if isinstance(pool, SentinelConnectionPool) else redis.Redis.from_pool(_pool_like(pool))
@@ -106,6 +115,7 @@ def _simulator(settings: WorkerSettings, connection: redis.Redis) -> Simulator:
         settings.sim_law,
         error_rate=settings.sim_error_rate,
         times=ClockFollower(own),
+        odds=partial(_odds, Odds(own)),
         seed=settings.sim_seed,
         speed=settings.sim_speed,
     )

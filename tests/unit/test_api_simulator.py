@@ -107,3 +107,15 @@ def test_where_the_simulator_does_not_run_there_are_no_worlds(
     web = create_app(ApiSettings(engines=("acme",)), connection).test_client()
     for method, path in (("GET", "/simulator/clock"), ("POST", "/simulator/clock"), ("POST", "/reset")):
         assert web.open(path, method=method, json={"freeze": True}).status_code == 404
+
+
+def test_a_client_sets_its_odds_and_a_new_world_has_none(web: FlaskClient) -> None:
+    assert web.get("/simulator/odds").get_json() == {"error_rate": None}
+    assert web.post("/simulator/odds", json={"error_rate": 0.25}).get_json() == {"error_rate": 0.25}
+    for wrong in ({}, {"error_rate": 1.5}, {"error_rate": "0.5"}, {"error_rate": 0.5, "more": 1}):
+        assert web.post("/simulator/odds", json=wrong).status_code == 422
+    assert web.get("/simulator/odds").get_json() == {"error_rate": 0.25}
+    web.post("/reset")
+    assert web.get("/simulator/odds").get_json() == {"error_rate": None}
+    web.post("/simulator/odds", json={"error_rate": 1})
+    assert web.post("/simulator/odds", json={"error_rate": None}).get_json() == {"error_rate": None}

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -277,3 +277,19 @@ def test_what_was_submitted_or_reset_after_the_clock_was_moved_has_all_its_time_
 def test_the_engine_stops_wherever_it_is_asked_to(waits: int) -> None:
     with pytest.raises(StopAsked):
         translate(a_task(), Recorder(waits_left=waits))
+
+
+def test_a_client_that_has_set_its_odds_has_them_unless_a_job_asks_for_a_course() -> None:
+    odds = {"unlucky": 1.0, "lucky": 0.0}.get
+
+    def translated(client_id: str, error_rate: float, **simulate: Any) -> str:
+        task = replace(a_task(**simulate), job=replace(a_job("j1"), client_id=client_id))
+        try:
+            return translate(task, Recorder(), error_rate=error_rate, odds=odds).video_url
+        except EngineError as error:
+            return error.code
+
+    assert translated("unlucky", 0.0) in {flaw.code for flaw in PERMANENT}
+    assert translated("lucky", 1.0).startswith("https")
+    assert translated("another", 0.0).startswith("https")
+    assert translated("unlucky", 0.0, outcome="completed").startswith("https")
