@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from contract.delivery import Delivery, DeliveryState
+from contract.delivery import Delivery, DeliveryKind, DeliveryState
 from contract.job import STAGES, Job, Priority
 from contract.scenarios import PASSING, PERMANENT
 from contract.states import State
@@ -97,6 +97,9 @@ WEBHOOKS: Final = Counter(
     ("outcome",),
     ("delivered", "retry", "failed", "lost"),
 )
+NOTIFICATIONS: Final = Counter(
+    "notification_attempts", "Attempts at notifications, by what came of it", WEBHOOKS.labels, WEBHOOKS.always
+)
 WEBHOOK_DELAY: Final = Histogram("webhook_delay_seconds", "From a job's end to the delivery of its webhook", _LONG)
 SWEPT: Final = Counter(
     "swept",
@@ -119,7 +122,7 @@ KNOWING: Final = Histogram(
 REDIS_ANSWER: Final = Histogram("redis_answer_seconds", "What Redis takes to answer, asked once a second", _QUICK)
 
 ALL: Final[tuple[Counter | Histogram, ...]] = (
-    SUBMITTED, FINISHED, ATTEMPTS, FAILURES, QUEUE_WAIT, RUN, STAGE, WEBHOOKS, WEBHOOK_DELAY, SWEPT,
+    SUBMITTED, FINISHED, ATTEMPTS, FAILURES, QUEUE_WAIT, RUN, STAGE, WEBHOOKS, NOTIFICATIONS, WEBHOOK_DELAY, SWEPT,
     REQUESTS, PROBLEMS, ANSWER, KNOWING, REDIS_ANSWER,
 )  # fmt: skip
 
@@ -161,7 +164,17 @@ def failed(code: str, simulate: Mapping[str, Any] | None) -> Counts:
 
 
 def sent(settled: Delivery, now: datetime) -> Counts:
-    """Return what an attempt at a webhook adds that has just ended."""
+    """Return what an attempt at a delivery adds that has just ended."""
     if settled.state is DeliveryState.DELIVERED:
-        return {WEBHOOKS.of("delivered"): 1, **WEBHOOK_DELAY.of((now - settled.created_at).total_seconds())}
-    return {WEBHOOKS.of("failed" if settled.state is DeliveryState.FAILED else "retry"): 1}
+        took = WEBHOOK_DELAY.of((now - settled.created_at).total_seconds()) if _attempts(settled) is WEBHOOKS else {}
+        return {_attempts(settled).of("delivered"): 1, **took}
+    return {_attempts(settled).of("failed" if settled.state is DeliveryState.FAILED else "retry"): 1}
+
+
+def lost(delivery: Delivery) -> Counts:
+    """Return what an attempt adds whose worker was lost."""
+    return {_attempts(delivery).of("lost"): 1}
+
+
+def _attempts(delivery: Delivery) -> Counter:
+    return WEBHOOKS if delivery.kind is DeliveryKind.WEBHOOK else NOTIFICATIONS

@@ -226,7 +226,7 @@ class Outbox:
         owed = delivery
         if delivery.is_under_way:
             owed = moves.abandon(delivery, now)
-            tally.put(pipe, {measures.WEBHOOKS.of("lost"): 1})
+            tally.put(pipe, measures.lost(delivery))
         if owed.state is DeliveryState.PENDING:
             self._enqueue(pipe, owed, now)
         else:

@@ -14,7 +14,7 @@ from world import LOGGER
 from contract.delivery import Answer, DeliveryKind, DeliveryState
 from contract.notice import MOST_TARGETS, Target
 from contract.states import State
-from store import keys
+from store import keys, measures, tally
 from store.clients import Clients
 from store.jobs import JobStore
 from store.ledger import Ledger
@@ -96,6 +96,9 @@ def test_a_notification_is_sent_with_the_target_as_it_is_now_and_settled(
     assert target == SLACK
     assert json.loads(event)["data"] == job.to_wire()
     assert owed(ledger)[0].state is DeliveryState.DELIVERED
+    counts = tally.read(ledger.redis)
+    assert counts[measures.NOTIFICATIONS.of("delivered")] == 1
+    assert measures.WEBHOOKS.of("delivered") not in counts
 
 
 def test_one_that_fails_is_tried_again_as_a_webhook_is_and_says_why(
