@@ -3,7 +3,7 @@
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import redis
@@ -21,6 +21,9 @@ from .speech import Speech, json_option
 from .stops import Stops
 from .values import Seconds
 from .words import counted
+
+_READY: Final = ("ok", "degraded")
+"""What /readyz says of a service that would work on a job."""
 
 PORT = click.IntRange(0, 65535)
 port_option = click.option("--port", type=PORT, default=5000, show_default=True, help="Where the API is.")
@@ -165,7 +168,7 @@ def _report(notice: Notice) -> dict[str, Any]:
     except redis.RedisError:
         jobs, busy = None, set()
     return {
-        "ready": bool(health and health.get("status") == "ok"),
+        "ready": bool(health and health.get("status") in _READY),
         "url": notice.url,
         "redis_url": notice.redis_url,
         "data": notice.data,
@@ -191,6 +194,12 @@ def _state(name: str, leader: Mark, busy: set[int]) -> str:
     return "busy" if has_job else "up" if alive else "down"
 
 
+def _checks(health: dict[str, Any] | None) -> list[str]:
+    """Return what of the service is not as it should be, in words."""
+    checks = (health or {}).get("checks", {})
+    return [f"  {check['state']:<12} {check['reason']}" for check in checks.values() if check["state"] != "ok"]
+
+
 def _table(found: dict[str, Any]) -> str:
     depths = ", ".join(f"{count} {word}" for word, count in (found["jobs"] or {}).items())
     lines = [
@@ -198,6 +207,7 @@ def _table(found: dict[str, Any]) -> str:
         f"  Redis  {without_password(found['redis_url'])}",
         f"  jobs   {depths or 'unknown: Redis is away'}",
         f"  logs   {found['logs']}",
+        *_checks(found["readyz"]),
         *(f"  {each['name']:<12} {each['pid']:>8}  {each['state']}" for each in found["processes"]),
     ]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from contract.delivery import Delivery, DeliveryKind, DeliveryState
@@ -62,10 +63,15 @@ class Histogram:
 
     def of(self, seconds: float, *values: str) -> dict[str, int]:
         """Return what one such time adds to the counts; clocks of two hosts may make it negative, which is none."""
-        at = bisect_left(self.bounds_s, seconds)
-        bound = f"{self.bounds_s[at]:g}" if at < len(self.bounds_s) else LAST
-        kept = BETWEEN.join((self.name, *values))
-        return {f"{kept}|{bound}": 1, f"{kept}|{SUM}": max(0, round(seconds * 1e6))}
+        buckets, total = _names(self, values)
+        return {buckets[bisect_left(self.bounds_s, seconds)]: 1, total: max(0, round(seconds * 1e6))}
+
+
+@cache  # a label has few values, and most of a request's price would be to write these
+def _names(histogram: Histogram, values: tuple[str, ...]) -> tuple[list[str], str]:
+    """Return the names of its buckets for these labels, and that of their sum."""
+    kept = BETWEEN.join((histogram.name, *values))
+    return [f"{kept}|{bound}" for bound in histogram.bounds], f"{kept}|{SUM}"
 
 
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
