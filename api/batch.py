@@ -1,7 +1,7 @@
 """POST /jobs/batch: many submissions in one request, each judged alone."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -56,7 +56,7 @@ class BatchRoutes:
         wanted = [self._judged(each) for each in _in_turns(_items(json_object()))]
         found = iter(self._store.create_many([each for each in wanted if isinstance(each, New)]))
         results = [_result(next(found) if isinstance(each, New) else each) for each in wanted]
-        return answer({"results": results}, MULTI_STATUS)
+        return answer({"results": results}, MULTI_STATUS, _when_again(results))
 
     def _judged(self, item: Any) -> New | InvalidFieldsError:
         """Return the job to be made of a submission, or why none is."""
@@ -88,6 +88,12 @@ def _in_turns(items: list[Any]) -> Iterator[Any]:
     for each in items:
         time.sleep(0)
         yield each
+
+
+def _when_again(results: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return the header that says when those may fare better that were refused for the moment, if some were."""
+    found = [each["problem"]["retry_after_s"] for each in results if "retry_after_s" in each.get("problem", ())]
+    return [("Retry-After", str(max(found)))] if found else []
 
 
 def _result(found: Created | DubqError) -> dict[str, Any]:

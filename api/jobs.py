@@ -15,9 +15,10 @@ import structlog
 
 from contract.addresses import Reach
 from contract.engines import DEFAULT
-from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError, RateLimitedError
+from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError
 from contract.ids import is_job_id, uuid7
 from contract.job import Job
+from contract.limits import TooManyStreamsError
 from contract.states import State
 from store.feed import News
 from store.hub import Hub
@@ -88,14 +89,20 @@ class JobRoutes:
         write = accepted if created.is_new else job_answer
         if wait is None:
             return write(created.job)
-        with suppress(redis.RedisError, JobNotFoundError, RateLimitedError):
+        with suppress(redis.RedisError, JobNotFoundError, TooManyStreamsError):
             return self._hold(created.job.job_id, replace(wait, until_done=True, ping_s=None), write)
         return write(created.job)
 
     def read(self, job_id: str) -> flask.Response:
-        """Answer with one job, held until there is news if the caller prefers that; 304 if it knows it as it is."""
+        """Answer with one job, held until there is news if the caller prefers that; 304 if it knows it as it is.
+
+        Who has as many answers held as it may is answered at once: what one prefers is no demand.
+        """
         job_id, wait = known_job_id(job_id), wait_preferred()
-        return self._hold(job_id, wait, _as_it_is) if wait else _as_it_is(self._store.read(job_id, client_id()))
+        if wait is not None:
+            with suppress(TooManyStreamsError):
+                return self._hold(job_id, wait, _as_it_is)
+        return _as_it_is(self._store.read(job_id, client_id()))
 
     def read_many(self) -> flask.Response:
         """Answer with the jobs that are named, or with a page of the list."""

@@ -6,7 +6,7 @@ import flask
 
 from contract.limits import OverloadedError
 
-PROBES: Final = frozenset({"/healthz", "/readyz"})
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Whoever supervises the processes is always answered."""
 BACK_S: Final = 1
 

@@ -105,3 +105,14 @@ def test_submit_and_wait_go_through_a_limit(urls: list[str]) -> None:
         assert client.metrics.retries > 0
     (made_once,) = requests.get(f"{urls[0]}/jobs", headers=acting, timeout=10).json()["jobs"]
     assert made_once["job_id"] == job.job_id
+
+
+def test_who_may_have_no_answer_held_and_no_stream_polls(urls: list[str]) -> None:
+    headers = made(urls[0], "polls", streams=0)
+    with TranslationClient(urls[0], token=headers["X-Api-Key"], roads=["sse", "long_poll"]) as client:
+        job = client.submit(VIDEO, target_language="es")
+        with ThreadPoolExecutor(1) as pool:
+            ended = pool.submit(client.wait, job.job_id, timeout=30, raise_on_failure=False)
+            eventually(lambda: client.metrics.requests > 4, 20)
+            client.cancel(job.job_id)
+            assert ended.result(30).done

@@ -133,7 +133,9 @@ def test_a_full_queue_is_told_as_a_limit_and_takes_nothing(web: FlaskClient) -> 
 def test_of_a_batch_as_many_are_taken_as_there_is_room_for(web: FlaskClient) -> None:
     headers = made(web)
     batch = {"jobs": [BODY | {"job_id": f"j{number}"} for number in range(4)]}
-    results = web.post("/jobs/batch", json=batch, headers=headers).get_json()["results"]
+    answer = web.post("/jobs/batch", json=batch, headers=headers)
+    results = answer.get_json()["results"]
+    assert answer.headers["Retry-After"] == "5"
     assert [each["status"] for each in results] == [202, 202, 429, 429]
     last = results[3]["problem"]
     assert (last["code"], last["limit"], last["most"], last["retry_after_s"]) == ("too_many_queued", "queued", 2, 5)
@@ -160,11 +162,9 @@ def test_who_has_as_many_streams_open_as_it_may_gets_no_other(web: FlaskClient, 
             assert (found["code"], found["limit"], found["most"]) == ("too_many_streams", "streams", 1)
             assert refused.headers["Retry-After"] == "1"
             assert refused.headers["RateLimit-Policy"] == '"streams";q=1;qu="concurrent-requests"'
-        held = web.get("/jobs/j1", headers=headers | {"Prefer": "wait=5"})
-        assert held.status_code == 429
-        assert web.get("/jobs/j1", headers=headers).status_code == 200
-        accepted = web.post("/jobs", json=BODY | {"job_id": "j2"}, headers=headers | {"Prefer": "wait=5"})
-        assert (accepted.status_code, "Preference-Applied" in accepted.headers) == (202, False)
+        wait = headers | {"Prefer": "wait=5"}
+        for at_once in (web.get("/jobs/j1", headers=wait), web.post("/jobs", json=BODY, headers=wait)):
+            assert (at_once.status_code < 300, "Preference-Applied" in at_once.headers) == (True, False)
     with opened(web, path, **headers) as blocks:
         next(blocks)
 
@@ -207,34 +207,21 @@ def test_an_admin_gives_a_client_limits_of_its_own_and_takes_them_away(web: Flas
     }
 
 
-@pytest.mark.parametrize(
-    "limits",
-    [
-        {"requests": "0/s"},
-        {"requests": 100},
-        {"requests": "100/week"},
-        {"requests": "1/0s"},
-        {"queued": -1},
-        {"queued": 1.5},
-        {"queued": True},
-        {"queued": "many"},
-        {"running": 0},
-        {"streams": 10**10},
-        {"stages": 1},
-        [],
-    ],
-)
+NO_LIMITS: list[Any] = [
+    {"requests": "0/s"}, {"requests": 100}, {"requests": "100/week"}, {"requests": "1/0s"}, {"queued": -1},
+    {"queued": 1.5}, {"queued": True}, {"queued": "many"}, {"running": 0}, {"streams": 10**10}, {"stages": 1}, [],
+]  # fmt: skip
+
+
 def test_limits_that_are_none_are_refused_and_change_nothing(
-    web: FlaskClient, limits: Any, nothing_changes: Callable[[], None]
+    web: FlaskClient, nothing_changes: Callable[[], None]
 ) -> None:
     made(web, queued=3)
     nothing_changes()
-    for method, path, body in (
-        ("PATCH", "/clients/acme", {"limits": limits}),
-        ("POST", "/clients", {"client_id": "other", "limits": limits}),
-    ):
-        found = problem(admin(web, method, path, body))
-        assert (found["code"], found["errors"][0]["pointer"].startswith("/limits")) == ("invalid_fields", True)
+    for limits in NO_LIMITS:
+        for method, path, client in (("PATCH", "/clients/acme", {}), ("POST", "/clients", {"client_id": "other"})):
+            found = problem(admin(web, method, path, client | {"limits": limits}))
+            assert (found["code"], found["errors"][0]["pointer"].startswith("/limits")) == ("invalid_fields", True)
 
 
 def test_limits_are_the_admin_s_to_change_and_only_of_clients_that_there_are(web: FlaskClient) -> None:
