@@ -23,6 +23,7 @@ from contract.ids import is_job_id
 
 from .bodies import LateBodyError
 from .problems import invalid, too_large
+from .shedding import at_rest
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _SECONDS: Final = re.compile(r"0*[1-9][0-9]*")
@@ -47,7 +48,8 @@ def body() -> bytes:
     Raises BodyTooLargeError, werkzeug's own of the kind, SlowBodyError or RequestError.
     """
     try:
-        raw = flask.request.get_data()
+        with at_rest():
+            raw = flask.request.get_data()
     except LateBodyError as error:
         raise SlowBodyError(str(error)) from None
     except ParseException as error:

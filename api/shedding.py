@@ -1,5 +1,7 @@
 """Overload: who comes when a process has too much to do is told so at once, before any work is done for it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import flask
@@ -9,6 +11,8 @@ from contract.limits import OverloadedError
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Whoever supervises the processes is always answered."""
 BACK_S: Final = 1
+SHEDDER: Final = "dubq.shedder"
+"""Where an application keeps it."""
 
 
 class Shedder:
@@ -22,6 +26,7 @@ class Shedder:
 
     def mount(self, app: flask.Flask) -> None:
         """Put it before what `app` does with requests."""
+        app.extensions[SHEDDER] = self
         app.before_request(self._enter)
         app.teardown_request(self._end)
 
@@ -29,6 +34,11 @@ class Shedder:
         """Note that the current request, if there is one, only waits from here on."""
         if flask.has_app_context() and flask.g.pop("is_worked_on", False):
             self._working -= 1
+
+    def goes_on(self) -> None:
+        """Note that the current request is worked on again."""
+        self._working += 1
+        flask.g.is_worked_on = True
 
     @property
     def working(self) -> int:
@@ -43,8 +53,18 @@ class Shedder:
             error = OverloadedError(f"{self._most} requests are under way here, and more would hold up all")
             error.retry_after_s = BACK_S
             raise error
-        self._working += 1
-        flask.g.is_worked_on = True
+        self.goes_on()
 
     def _end(self, _error: BaseException | None) -> None:
         self.waits()
+
+
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """Do not count the current request while its caller is waited for."""
+    shedder: Shedder = flask.current_app.extensions[SHEDDER]
+    shedder.waits()
+    try:
+        yield
+    finally:
+        shedder.goes_on()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import fakeredis
@@ -10,6 +11,7 @@ from news import BODY, opened
 
 from api.app import DOORKEEPER, create_app
 from api.settings import ApiSettings
+from api.shedding import SHEDDER
 from contract.limits import Limits, Rate
 from store.settings import StoreSettings
 
@@ -291,6 +293,22 @@ def test_requests_that_end_or_only_wait_make_room(connection: redis.Redis, clock
     with opened(web, "/events") as blocks:
         next(blocks)
         assert web.get("/jobs").status_code == 200
+
+
+def test_whoever_sends_slowly_keeps_nobody_out(connection: redis.Redis, clock: Clock) -> None:
+    app = create_app(ApiSettings(in_flight=1), connection, clock=clock)
+    others = []
+
+    class Slow:
+        def read(self, _size: int) -> bytes:
+            others.append(app.test_client().get("/jobs").status_code)
+            return body
+
+    body, slow = json.dumps(BODY).encode(), Slow()
+    coming = {"wsgi.input": slow, "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json"}
+    sent = app.test_client().post("/jobs", environ_overrides=coming)
+    assert (sent.status_code, set(others)) == (202, {200})
+    assert app.extensions[SHEDDER].working == 0
 
 
 @pytest.mark.sockets
