@@ -34,7 +34,7 @@ class Told:
         env = {
             "DUBQ_NOTIFY_SCHEMES": "json,mailto",
             "DUBQ_WEBHOOK_PRIVATE": "127.0.0.1/32",
-            "DUBQ_WEBHOOK_TIMEOUT_S": "3",
+            "DUBQ_WEBHOOK_TIMEOUT_S": "4",
         }
         self.crew = Crew(env)
         self.receiver, self.drips, self.moved = Receiver(), Receiver(), Receiver()
@@ -93,7 +93,7 @@ def test_each_attempt_ends_as_it_should_and_its_log_says_why(told: Told) -> None
         ("json://…", "delivered", "None"),
         ("json://…", "pending", "127.0.0.2 is not a public address, and not one that this service may call"),
         ("json://…", "pending", "169.254.169.254 is not a public address, and not one that this service may call"),
-        ("json://…", "pending", "it was not told within 3 s"),
+        ("json://…", "pending", "it was not told within 4 s"),
         ("mailto://…", "delivered", "None"),
     ]
     assert {str(each.kind) for each in told.deliveries} == {"notification"}
