@@ -122,7 +122,7 @@ class Service:
         for port in ports:
             self.more[port] = self._run(f"api-{port}", "gunicorn", "--bind", f"127.0.0.1:{port}", *words)
         for port in ports:
-            eventually(lambda port=port: _answers(f"http://127.0.0.1:{port}/healthz"), 30)
+            eventually(lambda port=port: _answers(f"http://127.0.0.1:{port}/healthz"), 60)
         return ports
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
