@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, Final
 
 import redis
 import structlog
+
+from store.rounds import Rounds
 
 if TYPE_CHECKING:
     from store.clients import Clients
@@ -19,26 +20,16 @@ PAUSE_S: Final = 1.0
 log = structlog.get_logger()
 
 
-class Keeper:
+class Keeper(Rounds):
     """Takes a turn every `pause_s` seconds, in every process: any of them may be the last."""
 
     def __init__(
         self, settings: ApiSettings, clients: Clients, streams: Streams | None = None, *, pause_s: float = PAUSE_S
     ) -> None:
+        super().__init__("keeper")
         self._settings, self._clients, self._streams, self._pause_s = settings, clients, streams, pause_s
         self._needs_admin = settings.auth and settings.admin_token is None
         self._problem = ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-
-    def start(self) -> None:
-        """Begin. To be called after the last fork: threads do not survive one."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and wait for the turn that is under way."""
-        self._stop.set()
-        self._thread.join()
 
     def turn(self) -> None:
         """Look after everything once. What goes wrong is logged, and may go better in a second."""
@@ -48,6 +39,10 @@ class Keeper:
             log.warning("clients_not_looked_after", error=str(error))
         except Exception:
             log.exception("clients_failed")
+
+    def pause_s(self) -> float:
+        """Return the seconds until the next turn."""
+        return self._pause_s
 
     def _look_after_all(self) -> None:
         if self._needs_admin:
@@ -74,8 +69,3 @@ class Keeper:
             sys.stderr.write(f"dubq: the admin's token, shown this once: {token}\n")
             sys.stderr.flush()
         self._needs_admin = False
-
-    def _run(self) -> None:
-        self.turn()
-        while not self._stop.wait(self._pause_s):
-            self.turn()

@@ -42,12 +42,15 @@ def clock(
             found = client.simulator.speed(speed)
         else:
             found = client.simulator.clock()
-    speech.result(asdict(found) | {"now": to_rfc3339(found.now)}, _of_clock(found))
+    speech.result(asdict(found) | {"now": to_rfc3339(found.now)}, of_clock(found))
 
 
-def _of_clock(found: SimulatedClock) -> str:
+def of_clock(found: SimulatedClock) -> str:
+    """Return in words what a clock shows."""
     pace = "frozen" if found.frozen else f"at speed {found.speed:g}"
-    return f"{to_rfc3339(found.now)}, {pace}, {found.ahead_s:g} s ahead of real time"
+    ahead_s = round(found.ahead_s, 1)  # who asks a frozen clock does so some milliseconds later
+    where = f"{abs(ahead_s):g} s {'ahead of' if ahead_s > 0 else 'behind'}" if ahead_s else "at"
+    return f"{to_rfc3339(found.now)}, {pace}, {where} real time"
 
 
 @click.command()

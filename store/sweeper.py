@@ -1,11 +1,11 @@
-"""Drives the sweep from a process of any kind, in the background."""
+"""Drives the sweep from a process of any kind: beside what else it does, or in the background."""
 
-import threading
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 import redis
 
+from .rounds import Rounds
 from .sweep import Found, Sweep
 
 PAUSE_S: Final = 1.0
@@ -44,34 +44,32 @@ def report(log: Log, found: Iterable[Found]) -> None:
         say("swept", kind=each.kind, job_id=each.job_id, detail=each.detail, **request)
 
 
-class Sweeper:
-    """Takes a turn every `pause_s` seconds."""
+def take_turn(sweep: Sweep, log: Log) -> None:
+    """Sweep, if it is our turn. What goes wrong with jobs is no matter of who sweeps. Raises RedisError."""
+    try:
+        found = sweep.turn() or []
+    except redis.RedisError:
+        raise
+    except Exception:  # the sweep reads whatever Redis holds
+        log.exception("sweep_failed")
+        return
+    report(log, found)
+
+
+class Sweeper(Rounds):
+    """Takes a turn at the sweep every `pause_s` seconds, and at once after one that has left work."""
 
     def __init__(self, sweep: Sweep, log: Log, *, pause_s: float = PAUSE_S) -> None:
+        super().__init__("sweeper")
         self._sweep, self._log, self._pause_s = sweep, log, pause_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
-
-    def start(self) -> None:
-        """Begin. To be called after the last fork that shall sweep, too: threads do not survive one."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and wait for the turn that is under way."""
-        self._stop.set()
-        self._thread.join()
 
     def turn(self) -> None:
         """Sweep once. What goes wrong is logged, and may go better in a second."""
         try:
-            found = self._sweep.turn() or []
+            take_turn(self._sweep, self._log)
         except redis.RedisError as error:
             self._log.warning("sweep_postponed", error=str(error))
-        except Exception:  # noqa: BLE001 - the sweep reads whatever Redis holds
-            self._log.exception("sweep_failed")
-        else:
-            report(self._log, found)
 
-    def _run(self) -> None:
-        while not self._stop.wait(AT_ONCE_S if self._sweep.left_work else self._pause_s):
-            self.turn()
+    def pause_s(self) -> float:
+        """Return the seconds until the next turn."""
+        return AT_ONCE_S if self._sweep.left_work else self._pause_s

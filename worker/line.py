@@ -17,6 +17,7 @@ from contract.errors import JobNotFoundError, StaleWriteError
 from contract.job import Job
 from store.runs import Beat, Run
 from store.sweep import Sweep
+from store.sweeper import take_turn
 
 from .control import RunControl
 from .ends import Cancel, Complete, End, Fail, HandBack, Interrupted, Leave, Move, Stop, move_for
@@ -24,7 +25,6 @@ from .limits import Timekeeper
 from .logs import Log
 from .pulse import Pulse
 from .throttle import Report, Throttle
-from .turns import take_turn
 
 BEAT_S: Final = 1.0
 AWAY_S: Final = 1.0

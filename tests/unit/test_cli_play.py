@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import a_job
+from given import START, a_job
 from scripted import DONE, FAILED, Scripted, run
 
 from cli.day import DAY_IN_A_MINUTE, Arrival, Day, Strike
-from client import ManyTimeoutError
+from cli.simulated import of_clock
+from client import ManyTimeoutError, SimulatedClock
 from contract.errors import InvalidFieldsError, RouteNotFoundError
 
 if TYPE_CHECKING:
@@ -152,3 +153,12 @@ def test_engines_are_listed_with_what_is_chosen(monkeypatch: pytest.MonkeyPatch)
     assert "not installed" in run(Scripted(DONE), "engines").stdout
     monkeypatch.setenv("DUBQ_ENGINE", "my engine")
     assert run(Scripted(DONE), "engines").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "words"),
+    [(1800.0, "1800 s ahead of real time"), (-0.002, "at real time"), (0.04, "at real time"), (-60.0, "60 s behind")],
+)
+def test_a_clock_that_was_frozen_just_now_stands_at_real_time(ahead_s: float, words: str) -> None:
+    shown = SimulatedClock(now=START, ahead_s=ahead_s, speed=0.0, frozen=True)
+    assert words in of_clock(shown)

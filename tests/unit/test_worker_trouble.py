@@ -211,7 +211,7 @@ def test_a_sweep_that_breaks_on_another_job_does_not_harm_this_one(
         return OUTPUT
 
     assert world.run(script).state is State.COMPLETED
-    assert "sweep_broke" in events(caplog)
+    assert "sweep_failed" in events(caplog)
 
 
 class Late:
