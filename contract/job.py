@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Final, Self
 
@@ -127,6 +127,7 @@ class Job:
         return job
 
 
+@lru_cache(maxsize=4096)  # a document has the times of its job's beginning each time that it is written
 def to_rfc3339(moment: datetime) -> str:
     """Write an aware time in UTC with milliseconds and `Z`. Source: RFC 3339."""
     there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -116,7 +116,7 @@ def document(job: Job) -> str:
     wire = job.to_wire()
     for name in _LIVE:
         del wire[name]
-    return json.dumps(wire, separators=(",", ":"), ensure_ascii=False)
+    return _encode(wire)
 
 
 def eta_json(eta: Eta | None) -> str:
@@ -168,4 +168,7 @@ def to_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+_encode: Final = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False
+).encode  # made once: `dumps` makes one each time
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
