@@ -36,6 +36,7 @@ from .intake import Intake
 from .patched import ensure_patched
 from .penalty import GreenletPenalty
 from .settings import WorkerSettings, settings_or_exit
+from .timetable import TURN_S, Timetable
 
 HEART_S: Final = 1.0
 BEAT_S: Final = 5.0
@@ -99,14 +100,15 @@ class ConcurrentWorker(Worker):
         self.connection.share(self._settings.store)
         self._crowd = Crowd(self, self._deliveries, self._settings.slots, self.executions)
         self.bootstrap(logging_level, date_format, log_format)
-        if with_scheduler:
-            self._start_scheduler(burst, logging_level, date_format, log_format)
+        timetable = Timetable(self.queues, self.connection, self.serializer) if with_scheduler else None
+        if timetable:
+            timetable.turn()
         self._intake = Intake(self._deliveries, self.queues, self._note_away)
         self._install_signal_handlers()
         log = logs.configure(self._settings.log_level, self._settings.log_format)
         janitor = Sweeper(Sweep(self.connection.ledger), log)
         janitor.start()
-        beside = [gevent.spawn(self._repeat, *each) for each in self._upkeep()]
+        beside = [gevent.spawn(self._repeat, *each) for each in self._upkeep(timetable)]
         try:
             return self._serve(burst=burst, most=max_jobs, idle_s=max_idle_time) > 0
         finally:
@@ -114,6 +116,8 @@ class ConcurrentWorker(Worker):
             self._drain()
             janitor.stop()
             gevent.killall(beside)
+            if timetable:
+                timetable.close()
             self.connection.presence.close()
             self.teardown()
 
@@ -214,13 +218,14 @@ class ConcurrentWorker(Worker):
 
     # beside the work
 
-    def _upkeep(self) -> list[tuple[Callable[[], object], float]]:
+    def _upkeep(self, timetable: Timetable | None) -> list[tuple[Callable[[], object], float]]:
         """Return what has to be done beside the work, and how many seconds apart."""
         return [
             (self.connection.pulse.beat, line.BEAT_S),
             (self._beat, HEART_S),
             (self._keep, self.job_monitoring_interval),
             (self.run_maintenance_tasks, self.maintenance_interval),
+            *([(timetable.turn, TURN_S)] if timetable else []),
         ]
 
     def _repeat(self, act: Callable[[], object], pause_s: float) -> None:

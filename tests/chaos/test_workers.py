@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import psutil
+from crew import CONCURRENT
 from service import Service, eventually, kill_tree
 from stage import SLACK_S
 from waiters import VIDEO, Waiters, ends, running
@@ -67,23 +68,34 @@ def test_a_job_that_stalls_is_stopped_and_says_so(service: Service) -> None:
     assert (done.state, done.error.code) == (State.ERROR, "stalled")
 
 
-def test_a_frozen_worker_is_given_up_and_can_write_nothing_when_it_wakes(service: Service) -> None:
+def test_frozen_workers_are_given_up_and_can_write_nothing_when_they_wake(service: Service) -> None:
+    """One of RQ's own with a job, and a concurrent one with all others."""
     service.start(workers=1)
     with TranslationClient(service.url) as client:
-        job = client.submit(VIDEO, simulate={"duration_s": 4})
-        eventually(lambda: client.get_status(job.job_id).state is State.RUNNING, 10)
-        frozen = psutil.Process(service.workers[0].pid)
-        family = [*frozen.children(recursive=True), frozen]
+        client.simulator.freeze()  # so that nothing ends before all are where they should be
+        wish = {"video_url": VIDEO, "simulate": {"duration_s": 4}}
+        job_ids = [job.job_id for job in client.submit_many([wish])]
+        eventually(lambda: running(client) == 1, 10)
+        concurrent = service.start_worker(*CONCURRENT)
+        eventually(lambda: service.connection().scard("rq:workers") == 2, 30)
+        job_ids += [job.job_id for job in client.submit_many([wish] * 9)]
+        eventually(lambda: running(client) == 10, 20)
+        both = [psutil.Process(each.pid) for each in service.workers]
+        family = [*both[0].children(recursive=True), *both]
         for each in family:
             each.suspend()
-        service.start_worker()
-        done = client.wait(job.job_id, timeout=40)
-        assert (done.state, done.attempt) == (State.COMPLETED, 2)
+        service.start_worker(*CONCURRENT)
+        eventually(lambda: {job.attempt for job in client.jobs(state="running")} == {2} and running(client) == 10, 40)
+        client.simulator.advance(60)
+        done = client.wait_all(job_ids, timeout=20)
+        assert {(job.state, job.attempt) for job in done.values()} == {(State.COMPLETED, 2)}
         for each in family:
             each.resume()
-        eventually(lambda: "run_given_up" in service.log("worker-0"), 15)
-        assert client.get_status(job.job_id) == done
-        assert ends(service) == {job.job_id: 1}
+        for number in (0, 1):
+            eventually(lambda: "run_given_up" in service.log(f"worker-{number}"), 15)  # noqa: B023 - at once
+        assert client.get_statuses(job_ids) == done
+        assert ends(service) == dict.fromkeys(job_ids, 1)
+        assert concurrent.poll() is None
 
 
 def test_a_worker_without_the_json_serializer_loses_nothing_and_the_log_says_what_is_wrong(service: Service) -> None:

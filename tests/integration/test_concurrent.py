@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from crew import CONCURRENT, STALLS, Crew
 from given import a_job
@@ -179,6 +181,21 @@ def test_valkey_may_go_and_come_back_under_a_worker() -> None:
         assert worker.poll() is None
         more = crew.submit(5, {"duration_s": 0})
         eventually(lambda: crew.states(more) == {State.COMPLETED: 5}, 20)
+
+
+def test_what_was_put_off_is_queued_when_it_is_due_by_a_worker_with_a_scheduler() -> None:
+    with Crew({"DUBQ_DRAIN_S": "0"}) as crew:
+        worker = crew.take_on("--with-scheduler")
+        later = crew.queue.enqueue_in(timedelta(seconds=1), "deeds.answer")
+        again = crew.queue.enqueue("deeds.breaks", retry=Retry(max=1, interval=1))
+        (ours,) = crew.submit(1, {"duration_s": 0})
+        eventually(lambda: (later.get_status(), again.get_status()) == (JobStatus.FINISHED, JobStatus.FAILED), 20)
+        assert later.return_value(refresh=True) == 42
+        assert crew.states([ours]) == {State.COMPLETED: 1}
+        assert psutil.Process(worker.pid).children() == []
+        worker.send_signal(signal.SIGTERM)
+        assert ended(worker, 10) == 0
+        assert not crew.redis.keys("rq:scheduler*")
 
 
 def test_settings_that_are_wrong_end_the_worker_before_its_first_job() -> None:
