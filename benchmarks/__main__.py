@@ -19,6 +19,7 @@ NAMES: Final = (
     "streams",
     "crowd",
     "workers",
+    "kills",
     "queue",
     "fairness",
 )

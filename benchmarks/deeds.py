@@ -11,6 +11,10 @@ import redis
 
 BEGAN = "benchmark:began"
 ENDED = "benchmark:ended"
+HOLDING = "benchmark:holding"
+HELD = "benchmark:held"
+"""The numbers of the jobs that take time and have begun, or ended, each as often as it did."""
+HOLD_S = 2.0
 
 
 class Tally:
@@ -31,6 +35,19 @@ def pause(count: int, seconds: float) -> None:
     _begin()
     time.sleep(seconds)
     _end(count)
+
+
+def hold(number: int) -> None:
+    """Be a job that takes its time, and say when it begins and ends."""
+    note(HOLDING, number)
+    time.sleep(HOLD_S)
+    note(HELD, number)
+
+
+def note(what: str, number: int) -> None:
+    """Say that a job has begun, or ended."""
+    with redis.Redis.from_url(os.environ["DUBQ_REDIS_URL"]) as connection:
+        connection.hincrby(what, str(number), 1)
 
 
 def _begin() -> None:

@@ -77,6 +77,12 @@ def stock_workers(
             _end(workers)
 
 
+def kill(workers: list[Child]) -> None:
+    """Kill workers and all that they run, at one moment."""
+    for each in workers:
+        send(members(each.mark), signal.SIGKILL)
+
+
 def _end(workers: list[Child]) -> None:
     """Ask workers to end, and do not ask twice."""
     for each in workers:
@@ -84,8 +90,7 @@ def _end(workers: list[Child]) -> None:
     deadline_s = monotonic() + PATIENCE_S
     while any(members(each.mark) for each in workers):
         if monotonic() > deadline_s:
-            for each in workers:
-                send(members(each.mark), signal.SIGKILL)
+            kill(workers)
         sleep(0.02)
     for each in workers:
         each.ending()

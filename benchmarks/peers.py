@@ -6,9 +6,10 @@ They live in an environment of their own, which nothing else needs: see ADVICE.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final
 
 import redis
@@ -53,12 +54,55 @@ def rates(url: str) -> dict[str, float]:
     return {name: _rate(name, url) for name in WORKERS}
 
 
-def _rate(name: str, url: str) -> float:
-    env = {**os.environ, "DUBQ_REDIS_URL": url, "PYTHONPATH": str(ROOT), "PEER_COUNT": str(COUNT)}
+def killed(url: str, count: int, within_s: float) -> dict[str, tuple[int, float]]:
+    """Kill each of them in the middle of so many jobs of two seconds, and start it again.
+
+    Return how many jobs had ended `within_s` of the kill, and when the last of those did, in seconds from it; nothing
+    if they are not installed.
+    """
+    if not PYTHON.exists():
+        return {}
+    return {name: _killed(name, url, count, within_s) for name in WORKERS}
+
+
+def _killed(name: str, url: str, count: int, within_s: float) -> tuple[int, float]:
+    env = _environment(url, count) | {"PEER_HOLD": "1"}
+    with redis.Redis.from_url(url) as connection:
+        connection.flushall()
+        _fill(name, env)
+        with _running(name, env):
+            until(lambda: connection.hlen(deeds.HOLDING), lambda found: found > 0, within_s=WITHIN_S)
+            sleep(deeds.HOLD_S / 2)
+        return ended_within(lambda: int(connection.hlen(deeds.HELD)), count, within_s, lambda: _running(name, env))
+
+
+def ended_within(
+    ended: Callable[[], int], count: int, within_s: float, running: Callable[[], AbstractContextManager[object]]
+) -> tuple[int, float]:
+    """Run a worker again; return how many jobs have ended within so many seconds, and when the last one had."""
+    began_s, known, last_s = monotonic(), ended(), 0.0
+    with running():
+        while known < count and monotonic() - began_s < within_s:
+            if (found := ended()) > known:
+                known, last_s = found, monotonic() - began_s
+            sleep(0.02)
+    return known, last_s
+
+
+def _environment(url: str, count: int) -> dict[str, str]:
+    return {**os.environ, "DUBQ_REDIS_URL": url, "PYTHONPATH": str(ROOT), "PEER_COUNT": str(count)}
+
+
+def _fill(name: str, env: Mapping[str, str]) -> None:
     fill = (str(PYTHON), "-m", f"benchmarks.peer_queues.with_{name}")
+    subprocess.run(fill, env=env, cwd=ROOT, check=True, timeout=WITHIN_S)
+
+
+def _rate(name: str, url: str) -> float:
+    env = _environment(url, COUNT)
     with redis.Redis.from_url(url) as connection:
         connection.delete(deeds.BEGAN, deeds.ENDED)
-        subprocess.run(fill, env=env, cwd=ROOT, check=True, timeout=WITHIN_S)
+        _fill(name, env)
         with _running(name, env):
             until(lambda: connection.get(deeds.ENDED), bool, within_s=WITHIN_S)
         began_s, ended_s = (float(moment or 0) for moment in connection.mget(deeds.BEGAN, deeds.ENDED))

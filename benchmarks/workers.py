@@ -44,14 +44,14 @@ class Cost:
 
 
 def run() -> bool:
-    with _open_house() as home:
+    with open_house() as home:
         is_fast = _nothings(home)
     with house(workers=0) as home:
         return all([is_fast, _pauses(home), _crowd(home)])
 
 
 @contextmanager
-def _open_house() -> Iterator[House]:
+def open_house() -> Iterator[House]:
     """Run a Valkey of its own on a port: not every peer can come by a socket."""
     with TemporaryDirectory(prefix="dubq-") as folder, socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -14,6 +14,11 @@ def nothing() -> None:
     deeds.nothing(COUNT)
 
 
+@queue.task(name="hold")
+def hold(number: int) -> None:
+    deeds.hold(number)
+
+
 if __name__ == "__main__":
-    for _ in range(COUNT):
-        nothing.delay()
+    for each in range(COUNT):
+        hold.delay(each) if "PEER_HOLD" in os.environ else nothing.delay()

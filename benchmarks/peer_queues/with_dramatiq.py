@@ -14,6 +14,11 @@ def nothing() -> None:
     deeds.nothing(COUNT)
 
 
+@dramatiq.actor
+def hold(number: int) -> None:
+    deeds.hold(number)
+
+
 if __name__ == "__main__":
-    for _ in range(COUNT):
-        nothing.send()
+    for each in range(COUNT):
+        hold.send(each) if "PEER_HOLD" in os.environ else nothing.send()

@@ -14,12 +14,18 @@ async def nothing(_: dict[str, Any]) -> None:
     deeds.nothing(COUNT)
 
 
-settings = {"queue": queue, "functions": [nothing], "concurrency": 100}
+async def hold(_: dict[str, Any], *, number: int) -> None:
+    deeds.note(deeds.HOLDING, number)
+    await asyncio.sleep(deeds.HOLD_S)
+    deeds.note(deeds.HELD, number)
+
+
+settings = {"queue": queue, "functions": [nothing, hold], "concurrency": 100}
 
 
 async def fill() -> None:
-    for _ in range(COUNT):
-        await queue.enqueue("nothing")
+    for number in range(COUNT):
+        await (queue.enqueue("hold", number=number) if "PEER_HOLD" in os.environ else queue.enqueue("nothing"))
 
 
 if __name__ == "__main__":

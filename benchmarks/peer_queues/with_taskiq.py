@@ -14,10 +14,17 @@ async def nothing() -> None:
     deeds.nothing(COUNT)
 
 
+@queue.task(task_name="hold")
+async def hold(number: int) -> None:
+    deeds.note(deeds.HOLDING, number)
+    await asyncio.sleep(deeds.HOLD_S)
+    deeds.note(deeds.HELD, number)
+
+
 async def fill() -> None:
     await queue.startup()
-    for _ in range(COUNT):
-        await nothing.kiq()
+    for number in range(COUNT):
+        await (hold.kiq(number) if "PEER_HOLD" in os.environ else nothing.kiq())
     await queue.shutdown()
 
 
