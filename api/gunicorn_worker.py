@@ -67,10 +67,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # it has no stubs
         if not isinstance(exc, ParseException) or isinstance(exc, _OURS):
             super().handle_error(req, client, addr, exc)
             return
+        self._count(exc)
         try:
             client.sendall(refusal(exc, uuid4().hex))
         except OSError as error:
             self.log.debug("refusal not sent: %s", error)
+
+    def _count(self, error: ParseException) -> None:
+        from .app import METER  # noqa: PLC0415 - only now, as below
+        from .tracing import count  # noqa: PLC0415
+
+        count(self.wsgi.extensions[METER], "", "", status_of(error), None)
 
 
 class Together:
@@ -104,6 +111,11 @@ class Together:
         return getattr(self._socket, name)
 
 
+def status_of(error: Exception) -> HTTPStatus:
+    """Return the status of a refusal."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+
+
 def refusal(error: Exception, request_id: str) -> bytes:
     """Return a whole HTTP answer that says what is wrong with a request. Source: RFC 9112, section 2.2."""
     # only now: what gunicorn's first process imports comes too early for gevent to patch
@@ -112,7 +124,7 @@ def refusal(error: Exception, request_id: str) -> bytes:
     from .outgoing import SHIELD  # noqa: PLC0415
     from .problems import members  # noqa: PLC0415
 
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+    status = status_of(error)
     document = members(RequestError(str(error)[:500]), request_id) | {"status": status.value}
     body = json.dumps(document).encode()
     lines = (

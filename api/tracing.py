@@ -53,7 +53,7 @@ class Tracing:
         # a stream has only begun, and a held answer took as long as its caller wanted
         is_held = response.direct_passthrough or "Preference-Applied" in response.headers
         rule = flask.request.url_rule
-        route = template(rule.rule) if rule else measures.OTHER
+        route = template(rule.rule) if rule else ""
         count(self._meter, flask.request.method, route, response.status_code, None if is_held else took_s)
         if code := flask.g.get("problem"):
             self._meter.count(measures.PROBLEMS.of(code))
@@ -62,8 +62,9 @@ class Tracing:
 
 
 def count(meter: Meter, method: str, route: str, status: int, took_s: float | None) -> None:
-    """Count one answer, by the template of its route; `took_s` is None where the time says nothing of the service."""
+    """Count one answer, by the template of its route ("": it has none); `took_s` None says nothing of the service."""
     method = method if method in _METHODS else measures.OTHER
+    route = route or measures.OTHER
     meter.count(measures.REQUESTS.of(method, route, f"{status // 100}xx"))
     if took_s is not None:
         meter.add(measures.ANSWER.of(took_s, method, route))

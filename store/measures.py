@@ -114,10 +114,13 @@ SWEPT: Final = Counter(
     ("lost", "absent", "overdue", "due", "stray", "owed", "expired", "broken"),
 )
 REQUESTS: Final = Counter("http_requests", "Requests that were answered", ("method", "route", "answer"))
+_LIMITS: Final = ("rate_limited", "too_many_queued", "too_many_streams", "too_many_wrong_tokens")
 PROBLEMS: Final = Counter(
-    "http_problems", "Problem documents that were answered, by their code", ("code",),
-    ("rate_limited", "unavailable", "internal"),
-)  # fmt: skip
+    "http_problems",
+    "Problem documents that were answered, by their code",
+    ("code",),
+    (*_LIMITS, "overloaded", "unavailable", "internal"),
+)
 ANSWER: Final = Histogram(
     "http_answer_seconds", "From a request to its answer, unless that was held", _QUICK, ("method", "route")
 )

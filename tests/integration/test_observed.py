@@ -6,6 +6,7 @@ Two API processes, and two stock workers of which one is killed in mid-job: the 
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,13 @@ def test_each_process_tells_of_the_requests_of_all(service: Service) -> None:
     asked = ("dubq_http_requests_total", "2xx", "GET", "/jobs/{job_id}/deliveries")
     eventually(lambda: metrics(service).get(asked) == ROUNDS, 10)
     assert {metrics(service)[asked] for _ in range(8)} == {ROUNDS}
+
+
+def test_what_is_no_http_is_counted_as_well(service: Service) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as line:
+        line.sendall(b"BREW coffee\r\n\r\n")
+        assert line.recv(20).startswith(b"HTTP/1.1 400 ")
+    eventually(lambda: metrics(service).get(("dubq_http_requests_total", "4xx", "other", "other")) == 1, 10)
 
 
 def test_whatever_the_alerts_and_the_dashboard_ask_for_is_told(service: Service) -> None:
