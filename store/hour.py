@@ -56,9 +56,12 @@ class Hour:
         """Return the hour as JSON types: series have a value for each minute, null where it is not known."""
         minutes, whole = self.minutes(), self.whole()
         return {
-            "counted": {name: [each and _sum(each, parts) for each in minutes] for name, parts in COUNTED.items()},
-            "measured": {name: [each and each.get(name) for each in self._ends] for name in MEASURED},
-            "durations": {what: [each and took(each, what) for each in minutes] for what in TOLD},
+            "counted": {
+                name: [None if each is None else _sum(each, parts) for each in minutes]
+                for name, parts in COUNTED.items()
+            },
+            "measured": {name: [None if each is None else each.get(name) for each in self._ends] for name in MEASURED},
+            "durations": {what: [None if each is None else took(each, what) for each in minutes] for what in TOLD},
             "whole": {
                 "counted": {name: _sum(whole, parts) for name, parts in COUNTED.items()},
                 "durations": {what: took(whole, what) for what in TOOK},

@@ -42,6 +42,11 @@ def test_durations_are_told_by_minute_and_for_the_whole_hour_whatever_came_of_th
     assert told["whole"]["durations"]["voice"] is None
 
 
+def test_a_minute_in_which_nothing_was_ever_counted_is_a_minute_of_nothing() -> None:
+    told = hour({59: {}}, {}).to_wire()
+    assert (told["counted"]["error"][-2:], told["durations"]["run"][-1]) == ([None, 0], None)
+
+
 def test_a_count_that_fell_has_begun_anew() -> None:
     assert since({"a": 9, "b": 1}, {"a": 2, "b": 1}) == Counter(a=2, b=0)
 
