@@ -20,8 +20,10 @@ from store.jobs import JobStore
 from store.ledger import Ledger
 from store.odds import Odds
 from store.outages import OutageStore
+from store.overview import Overview
 from store.pace import Pace
 from store.records import now_utc
+from store.sessions import Sessions
 from store.settings import connect
 from store.streams import Streams
 from store.sweep import Sweep
@@ -43,6 +45,10 @@ from .news import NewsRoutes
 from .notifications import NotificationRoutes
 from .origins import Origins
 from .outages import Latency, OutageRoutes
+from .page.page import PageRoutes
+from .page.session import SessionRoutes
+from .page.shell import Shell
+from .page.stream import StreamRoutes
 from .service import ServiceRoutes
 from .settings import ApiSettings
 from .shedding import Shedder
@@ -104,7 +110,8 @@ def create_app(
     if settings.simulates and settings.sim_latency:
         Latency(settings.sim_latency, seed=settings.sim_seed).mount(app)
     clients = Clients(connection, clock)
-    doorkeeper = Doorkeeper(settings, Door(connection, settings.wrong_tokens, clock))
+    sessions = Sessions(connection)
+    doorkeeper = Doorkeeper(settings, Door(connection, settings.wrong_tokens, clock), sessions)
     doorkeeper.mount(app)
     Limiter(settings, Pace(connection, clock)).mount(app)
     hub.guard(partial(_let_wait, shedder, streams))
@@ -122,7 +129,8 @@ def create_app(
     BatchRoutes(store, clock, engines=settings.engines, private=settings.reach).mount(app)
     DeliveryRoutes(store, ledger.outbox).mount(app)
     NotificationRoutes(ledger.outbox.targets, settings.store.notify_schemes, clock).mount(app)
-    NewsRoutes(store, connection, hub, ping_s=ping_s, told=meter.told("events")).mount(app)
+    news = NewsRoutes(store, connection, hub, ping_s=ping_s, told=meter.told("events"))
+    news.mount(app)
     SingleRoutes(store, clock).mount(app)
     ClientRoutes(clients, clock, settings.limits).mount(app)
     ServiceRoutes(settings, connection, clients, hub=hub, clock=clock).mount(app)
@@ -132,6 +140,20 @@ def create_app(
     if settings.simulates:
         clocks = ClockStore(connection, lambda: clock().timestamp())
         SimulatorRoutes(clocks, Odds(connection), WorldStore(ledger, store, clocks)).mount(app)
+    shell, overview = Shell(settings, clock), Overview(ledger)
+    PageRoutes(
+        shell,
+        store=store,
+        outbox=ledger.outbox,
+        overview=overview,
+        clients=clients,
+        connection=connection,
+        clock=clock,
+        engines=settings.engines,
+    )
+    SessionRoutes(shell, doorkeeper, sessions)
+    StreamRoutes(shell, news, clients, connection=connection, hub=hub, pace=lambda: ping_s(hub.waiting))
+    shell.mount(app)
     app.extensions |= {HUB: hub, DOORKEEPER: doorkeeper, STREAMS: streams, METER: meter}
     return app
 
@@ -139,7 +161,7 @@ def create_app(
 def _let_wait(shedder: Shedder, streams: Streams | None, client_id: str, count: int) -> None:
     """Let one more wait for news, which with this one has `count` here. Raises TooManyStreamsError."""
     shedder.waits()
-    if streams is not None:
+    if streams is not None and client_id:  # who hears of all is the admin
         streams.admit(client_id, count)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from hmac import compare_digest
 from time import monotonic
 from typing import Final
+from urllib.parse import urlsplit
 
 import flask
 import structlog
@@ -12,6 +13,7 @@ from contract.errors import AuthenticationError, ForbiddenError, TokenInUrlError
 from contract.ids import DEFAULT_CLIENT, is_client_id
 from store.credentials import sha256
 from store.door import Caller, Door
+from store.sessions import Sessions
 
 from .address import address_of
 from .settings import ApiSettings
@@ -20,11 +22,16 @@ OPEN: Final = frozenset({"/healthz", "/readyz"})
 """What is asked by those who have no token: probes."""
 METRICS: Final = "/metrics"
 """What the admin may read, and whoever has the token for it alone."""
+OPEN_UNDER: Final = ("/page/login", "/page/static/")
+"""And where a browser shows one, with what the page is drawn of."""
+SESSION: Final = "dubq_session"
+"""The cookie that a browser shows in the place of a token."""
 ACTING_FOR: Final = "X-Client-Id"
 """The header by which the admin says on whose behalf it acts."""
 KNOWN_FOR_S: Final = 1.0
 """So long a process relies on what it has read of a token, unless it is told before that one has ended."""
 MOST_KNOWN: Final = 10_000
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _IN_URL: Final = frozenset({"token", "access_token", "api_key", "apikey", "x-api-key", "authorization", "bearer"})
 
 
@@ -46,11 +53,13 @@ def admin_only() -> None:
 
 
 class Doorkeeper:
-    """Lets requests in by their tokens. `clock` is monotonic, in seconds."""
+    """Lets requests in by their tokens, or by sessions that stand for these. `clock` is monotonic, in seconds."""
 
-    def __init__(self, settings: ApiSettings, door: Door, clock: Callable[[], float] = monotonic) -> None:
-        self._settings, self._door, self._clock = settings, door, clock
-        self._known: dict[tuple[str, str], tuple[Caller, float]] = {}
+    def __init__(
+        self, settings: ApiSettings, door: Door, sessions: Sessions, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._settings, self._door, self._sessions, self._clock = settings, door, sessions, clock
+        self._known: dict[tuple[str, str, str], tuple[Caller, float]] = {}
 
     def mount(self, app: flask.Flask) -> None:
         """Have every request of `app` looked at before its route is entered."""
@@ -64,9 +73,10 @@ class Doorkeeper:
         """Note who is asking. Raises one of AuthenticationError, TokenInUrlError, ForbiddenError, RateLimitedError."""
         if flask.request.query_string and not _IN_URL.isdisjoint(name.lower() for name in flask.request.args):
             raise TokenInUrlError
-        if flask.request.path in OPEN or (flask.request.path == METRICS and self._scrapes()):
+        path = flask.request.path
+        if path in OPEN or path.startswith(OPEN_UNDER) or (path == METRICS and self._scrapes()):
             return
-        flask.g.caller = _acting(self._bearer() if self._settings.auth else Caller(DEFAULT_CLIENT, is_admin=True))
+        flask.g.caller = _acting(self._who())
         structlog.contextvars.bind_contextvars(client_id=flask.g.caller.client_id)
         if flask.request.path == METRICS:
             admin_only()
@@ -76,29 +86,62 @@ class Doorkeeper:
         given = self._settings.metrics_token
         return bool(given) and self._settings.auth and compare_digest(sha256(given or ""), sha256(_token()))
 
-    def _bearer(self) -> Caller:
-        """Return whom the request's token stands for."""
-        shown = _token(), self._address()
+    def whose(self, token_sha256: str) -> Caller:
+        """Return whom the token with this SHA-256 stands for. Raises AuthenticationError or TooManyWrongTokensError."""
+        given = self._settings.admin_token
+        is_given = compare_digest(sha256(given), token_sha256) if given else None
+        found = self._door.whose(token_sha256, self._address(), is_given=is_given)
+        if found is None:
+            raise AuthenticationError("this token is none, or none any more")
+        return found
+
+    def _who(self) -> Caller:
+        """Return who makes the request. Raises AuthenticationError, ForbiddenError or TooManyWrongTokensError."""
+        if not self._settings.auth:
+            return Caller(DEFAULT_CLIENT, is_admin=True)
+        shown = *_shown(), self._address()
         known, until_s = self._known.get(shown, (None, 0.0))
         if known and self._clock() < until_s:
             return known
-        found = self._look_up(*shown)
+        found = self._look_up(*shown[:2])
         if len(self._known) >= MOST_KNOWN:
             self.forget()
         self._known[shown] = found, self._clock() + KNOWN_FOR_S
         return found
 
-    def _look_up(self, token: str, address: str) -> Caller:
-        given = self._settings.admin_token
-        is_given = compare_digest(sha256(given), sha256(token)) if given else None
-        found = self._door.let_in(token, address, is_given=is_given)
-        if found is None:
-            raise AuthenticationError("this token is none, or none any more")
-        return found
+    def _look_up(self, token: str, session: str) -> Caller:
+        stands_for = sha256(token) if token else self._sessions.token_of(session)
+        if stands_for is None:
+            raise AuthenticationError("this session is over")
+        return self.whose(stands_for)
 
     def _address(self) -> str:
         forwarded = ",".join(flask.request.headers.getlist("X-Forwarded-For"))
         return address_of(flask.request.remote_addr, forwarded, self._settings.proxies)
+
+
+def from_here_only() -> None:
+    """Raise ForbiddenError for what a page of another origin has a browser ask for, if that may change something.
+
+    For requests that show no token: a browser adds a cookie, or needs none. Whoever is no browser says nothing of
+    origins. Source: Fetch Metadata Request Headers, section 2; RFC 6454, section 7.
+    """
+    headers = flask.request.headers
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if flask.request.method in _SAFE or site in {"same-origin", "none"}:
+        return
+    if site or (origin and urlsplit(origin).netloc != flask.request.host):
+        raise ForbiddenError("this was sent by a page from elsewhere")
+
+
+def _shown() -> tuple[str, str]:
+    """Return the token that the request shows, or else the session. Raises AuthenticationError or ForbiddenError."""
+    environ = flask.request.environ
+    session = flask.request.cookies.get(SESSION) if "HTTP_COOKIE" in environ else None
+    if session and not (environ.get("HTTP_AUTHORIZATION") or environ.get("HTTP_X_API_KEY")):
+        from_here_only()
+        return "", session
+    return _token(), ""
 
 
 def _token() -> str:

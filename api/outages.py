@@ -25,8 +25,8 @@ from .outgoing import answer
 from .problems import invalid
 from .schema import DAY_S, Strict
 
-SPARED: Final = ("/simulator/", *OPEN)
-"""An outage can be ended, and whoever supervises the processes is not to end them."""
+SPARED: Final = ("/simulator/", "/page/", *OPEN)
+"""An outage can be ended, and looked at; and whoever supervises the processes is not to end them."""
 LONGEST_LATENCY_S: Final = 60.0
 LATENCY: Final = "uniform:1:3"
 
@@ -74,7 +74,7 @@ class Latency:
 
     def hold_up(self) -> None:
         """Take the time that the law says, unless this is no matter of the API's."""
-        if not flask.request.path.startswith(SPARED):
+        if not _is_spared():
             self._pause(min(LONGEST_LATENCY_S, self._law.draw(self._rng, None)))
 
 
@@ -123,7 +123,7 @@ class OutageRoutes:
 
     def strike(self) -> flask.Response | None:
         """Do to the present request what the outage does; None: nothing that keeps it from its answer."""
-        if flask.request.path.startswith(SPARED):
+        if _is_spared():
             return None
         try:
             present = self._outages.present()
@@ -145,3 +145,7 @@ def _hang_up() -> None:
     connection = flask.request.environ.get("gunicorn.socket")
     if connection is not None:
         connection.shutdown(socket.SHUT_RDWR)
+
+
+def _is_spared() -> bool:
+    return flask.request.path == "/" or flask.request.path.startswith(SPARED)

@@ -7,7 +7,7 @@ order: a look is at least as new as everything that was told before it.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from store.feed import News, place
+from store.feed import START, News, place
 from store.standing import Stands
 
 
@@ -85,4 +85,41 @@ class ClientStory:
 
     def _told(self, news: News) -> News:
         self._at = news.feed_id
+        return news
+
+
+class EveryStory:
+    """All jobs of all clients, for ever. `since` reads a client's feed after an id, START being before all of it.
+
+    `clients` are those that there are, and `at` is where the reader stands in the feed of each that was there before.
+    """
+
+    is_over = False
+
+    def __init__(
+        self,
+        clients: Callable[[], Iterable[str]],
+        since: Callable[[str, str], Iterable[News]],
+        at: dict[str, str],
+    ) -> None:
+        self._clients, self._since, self._at = clients, since, at
+
+    def take(self, news: News) -> Iterator[News]:
+        """Yield the change unless it is known."""
+        client_id = news.job.client_id
+        if place(news.feed_id) > place(self._at.get(client_id, START)):
+            yield self._told(client_id, news)
+
+    def misses(self, _stands: Stands) -> bool:
+        """Whether something may have been missed: of many clients there is no one place."""
+        return True
+
+    def look(self) -> Iterator[News]:
+        """Yield all that came since."""
+        for client_id in self._clients():
+            for news in self._since(client_id, self._at.get(client_id, START)):
+                yield self._told(client_id, news)
+
+    def _told(self, client_id: str, news: News) -> News:
+        self._at[client_id] = news.feed_id
         return news

@@ -21,6 +21,11 @@ def new_token(random: bytes, *, is_admin: bool = False) -> str:
     return (_ADMIN_PREFIX if is_admin else _PREFIX) + urlsafe_b64encode(random).decode().rstrip("=")
 
 
+def new_session(random: bytes) -> str:
+    """Make what a browser shows in the place of a token, of `ENTROPY_BYTES` random ones."""
+    return urlsafe_b64encode(random).decode().rstrip("=")
+
+
 def sha256(token: str) -> str:
     """Return what is kept of a token, in hex. It has enough entropy of its own to need neither salt nor stretching."""
     return hashlib.sha256(token.encode()).hexdigest()

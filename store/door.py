@@ -41,13 +41,16 @@ class Door:
         self._script = connection.register_script(DOOR)
 
     def let_in(self, token: str, address: str, *, is_given: bool | None = None) -> Caller | None:
-        """Return who shows a token; None if it is none, or none any more.
+        """Return who shows a token, as `whose` tells."""
+        return self.whose(sha256(token), address, is_given=is_given)
+
+    def whose(self, shown: str, address: str, *, is_given: bool | None = None) -> Caller | None:
+        """Return whom the token with this SHA-256 stands for; None if it is none, or none any more.
 
         `is_given`: whether it is the admin's, where the admin was given one; None: the service has made one.
         Raises TooManyWrongTokensError.
         """
         # what is compared is the hash of 256 random bits: how long that takes tells nothing about any token
-        shown = sha256(token)
         kind, *more = self._script(
             keys=[keys.wrong_tokens(address), keys.met(address, shown), keys.token(shown), keys.ADMIN],
             args=[to_ms(self._clock()), to_text(self._wrong), shown, _WORDS[is_given], MET_S],

@@ -96,6 +96,17 @@ def since(connection: redis.Redis, client_id: str, after: str, *, until: str = "
         after = found[-1].feed_id
 
 
+def of_job(
+    connection: redis.Redis, client_id: str, job_id: str, *, after: str = START, until: str = "+"
+) -> Iterator[News]:
+    """Yield the changes of one job after the entry `after`; those of others are fetched, and not read."""
+    named = f'"job_id":"{job_id}"'.encode()
+    while rows := _rows(connection.xrange(keys.feed(client_id), min=f"({after}", max=until, count=PAGE)):
+        found = (News.kept(feed_id, document) for feed_id, document in rows if named in document)
+        yield from (news for news in found if news.job_id == job_id)  # others may have it in their metadata
+        after = rows[-1][0]
+
+
 def end(connection: redis.Redis, client_id: str) -> str:
     """Return the place of the newest change, START if there is none."""
     rows = _rows(connection.xrevrange(keys.feed(client_id), count=1))

@@ -24,6 +24,8 @@ TICK_S: Final = 1.0
 SILENCE_S: Final = 5.0
 """A line that was silent for so long is asked whether it is still there; silent for twice as long, it is not."""
 _CHANNELS: Final = keys.EVERY_CHANNEL.removesuffix("*")
+_EVERY: Final = keys.channel("", "").encode()
+"""Under this are those who wait for all jobs of all clients."""
 
 
 class Signal(Enum):
@@ -102,17 +104,18 @@ class Hub:
         self.heard: Callable[[News], object] = lambda _: None
 
     def guard(self, admit: Callable[[str, int], object]) -> None:
-        """Have `admit` asked of each who joins: whose it is, and how many that client has here with it.
+        """Have `admit` asked of each who joins: whose it is ("": of all), and how many are here with it.
 
         It raises for one that is too many.
         """
         self._admit = admit
 
-    def join(self, client_id: str, job_id: str | None = None) -> Waiter:
-        """Return a waiter for the news of one job, or of all jobs of a client. Read the job after this, not before.
+    def join(self, client_id: str | None, job_id: str | None = None) -> Waiter:
+        """Return a waiter for the news of one job, of all jobs of a client, or of all jobs that there are (None).
 
-        Raises what its guard raises.
+        Read the job after this, not before. Raises what its guard raises.
         """
+        client_id = client_id or ""
         key = keys.channel(client_id, job_id or "").encode()
         waiter = Waiter(self, key)
         with self._lock:
@@ -148,7 +151,7 @@ class Hub:
         """Hand on what was published. It is read once, and only if somebody waits for it."""
         of_all = channel[: channel.rindex(b":") + 1]
         with self._lock:
-            there = [*self._waiters.get(channel, ()), *self._waiters.get(of_all, ())]
+            there = [each for key in (channel, of_all, _EVERY) for each in self._waiters.get(key, ())]
             if not there or self._is_closed:
                 return
             word = _word(payload)
@@ -158,7 +161,10 @@ class Hub:
                 waiter.put(word)
 
     def waited_for(self) -> list[tuple[str, str]]:
-        """Return what somebody waits for, each once: a job (client_id, job_id), or all of a client (client_id, "")."""
+        """Return what somebody waits for, each once: a job (client_id, job_id), or all of a client (client_id, "").
+
+        ("", "") are all that there are.
+        """
         with self._lock:
             found = [key.decode().removeprefix(_CHANNELS) for key in self._waiters]
         return [(client_id, job_id) for client_id, _, job_id in (each.partition(":") for each in found)]

@@ -173,6 +173,11 @@ def met(address: str, sha256: str) -> str:
     return f"dubq:met:{hashlib.sha256(f'{address} {sha256}'.encode()).hexdigest()}"
 
 
+def session(sha256: str) -> str:
+    """String, until the session ends: the SHA-256 of the token that a browser's session (its own in hex) stands for."""
+    return f"dubq:session:{sha256}"
+
+
 def presence(holder: str) -> str:
     """Channel that a process listens on for as long as it lives; nothing is said there."""
     return f"dubq:presence:{holder}"

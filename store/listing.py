@@ -61,7 +61,7 @@ def scan(
     while True:
         # a full page and one more: what is not filtered costs no more than it shows
         wanted = min(CHUNK, limit - len(jobs) + 1)
-        chunk = _after(connection, index, start, wanted)
+        chunk = after(connection, index, start, wanted)
         for at, record in zip(
             chunk, fetch(connection, [keys.ref(client_id, each.job_id) for each in chunk]), strict=True
         ):
@@ -74,7 +74,7 @@ def scan(
             return Page(jobs, None)
 
 
-def _after(connection: redis.Redis, index: str, start: Cursor | None, count: int) -> list[Cursor]:
+def after(connection: redis.Redis, index: str, start: Cursor | None, count: int) -> list[Cursor]:
     """Return the next `count` entries of `index`, in falling order, that come after `start`."""
     highest = f"{start.made_ms}" if start else "+inf"
     found: list[Cursor] = []

@@ -237,3 +237,14 @@ def test_a_mistake_in_such_a_script_is_found(mypy: Callable[[str], str]) -> None
     found = mypy("from client import TranslationClient\nTranslationClient().wait(5).nonsense\n")
     assert "[arg-type]" in found
     assert "[attr-defined]" in found
+
+
+def test_the_wheel_has_what_the_page_is_drawn_of(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    folder = ROOT / "api" / "page"
+    drawn = {
+        str(each.relative_to(ROOT)) for each in folder.rglob("*") if each.suffix in {".html", ".css", ".js", ".svg"}
+    }
+    assert len(drawn) > 10
+    assert drawn <= names

@@ -176,7 +176,7 @@ def test_an_unknown_or_impossible_id_is_a_404(web: FlaskClient, job_id: str) -> 
 
 
 def test_an_unknown_address_is_a_404(web: FlaskClient) -> None:
-    for path in ("/nothing", "/jobs/", "//jobs", "/jobs/a/b", "/jobs/a/cancel/", "/%00", "/%ff"):
+    for path in ("/nothing", "/jobs/", "/jobs//a", "/jobs/a/b", "/jobs/a/cancel/", "/%00", "/%ff"):
         refused(web.get(path), 404, "not_found")
 
 

@@ -21,6 +21,7 @@ from contract.job import to_rfc3339
 from store.clients import Clients
 from store.door import Door
 from store.hub import Hub
+from store.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,7 +249,7 @@ def test_a_process_relies_on_what_it_has_read_of_a_token_for_a_second(connection
     clients = Clients(connection)
     token = clients.create("acme").token
     now_s = [0.0]
-    doorkeeper = Doorkeeper(SETTINGS, Door(connection), lambda: now_s[0])
+    doorkeeper = Doorkeeper(SETTINGS, Door(connection), Sessions(connection), lambda: now_s[0])
     app = create_app(SETTINGS, connection)
     looks = app.before_request_funcs[None]
     looks[looks.index(app.extensions[DOORKEEPER]._let_in)] = doorkeeper._let_in

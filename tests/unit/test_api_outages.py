@@ -11,10 +11,12 @@ from api.app import create_app
 from api.caller import Doorkeeper
 from api.outages import Latency, OutageRoutes
 from api.settings import ApiSettings
+from api.shedding import Shedder
 from contract import law
 from store.clients import Clients
 from store.door import Door
 from store.outages import Kind, Outage, OutageStore
+from store.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,16 +80,17 @@ def test_it_is_over_by_itself(playing: FlaskClient, connection: redis.Redis) -> 
 def test_a_slow_service_answers_after_what_the_law_has_drawn(connection: redis.Redis) -> None:
     pauses: list[float] = []
     app = flask.Flask("slow")
-    app.add_url_rule("/", view_func=lambda: "answered")
-    Doorkeeper(ApiSettings(), Door(connection)).mount(app)
+    app.add_url_rule("/jobs", view_func=lambda: "answered")
+    Shedder(10).mount(app)
+    Doorkeeper(ApiSettings(), Door(connection), Sessions(connection)).mount(app)
     OutageRoutes(OutageStore(connection), pause=pauses.append).mount(app)
     web = app.test_client()
     begin(web, kind="slow", for_s=60, latency="fixed:2.5")
-    assert web.get("/").text == "answered"
+    assert web.get("/jobs").text == "answered"
     begin(web, kind="slow", for_s=60, latency="fixed:86400")
-    assert web.get("/").text == "answered"
+    assert web.get("/jobs").text == "answered"
     begin(web, kind="slow", for_s=60)
-    assert web.get("/").text == "answered"
+    assert web.get("/jobs").text == "answered"
     assert pauses[:2] == [2.5, 60]
     assert 1 <= pauses[2] <= 3
 
@@ -112,10 +115,10 @@ def test_the_same_seed_strikes_the_same_requests(connection: redis.Redis) -> Non
 def test_a_standing_latency_holds_up_the_api_and_not_who_watches_over_it() -> None:
     pauses: list[float] = []
     app = flask.Flask("slow")
-    for path in ("/", "/healthz"):
+    for path in ("/jobs", "/healthz"):
         app.add_url_rule(path, endpoint=path, view_func=lambda: "answered")
     Latency(law.parse("fixed:0.2"), pause=pauses.append).mount(app)
-    assert [app.test_client().get(path).text for path in ("/", "/healthz")] == ["answered"] * 2
+    assert [app.test_client().get(path).text for path in ("/jobs", "/healthz")] == ["answered"] * 2
     assert pauses == [0.2]
 
 

@@ -1,0 +1,27 @@
+// Asking the API, in the name of whoever is signed in; the admin's modules say for whom.
+
+export class Refusal extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `the service answered ${status}`);
+    this.status = status;
+    this.errors = problem.errors ?? [];
+    this.code = problem.code;
+  }
+}
+
+// Returns the answer's JSON. Throws a Refusal, also where nobody answers.
+export async function ask(method, path, { body, client } = {}) {
+  const headers = { Accept: "application/json" };
+  if (client && client !== document.body.dataset.client) headers["X-Client-Id"] = client;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let answer, said;
+  try {
+    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    said = answer.status === 204 ? null : await answer.json();
+  } catch {
+    throw new Refusal(0, { detail: "The service cannot be reached just now" });
+  }
+  if (answer.status === 401) location.reload();
+  if (!answer.ok) throw new Refusal(answer.status, said);
+  return said;
+}
