@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env demo test test-unit test-fast check format docs bench soak compose-test audit lock clean
+.PHONY: help env demo test test-unit test-fast browser-test screenshots chromium check format docs bench soak \
+  compose-test audit lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
@@ -35,6 +36,17 @@ test-unit: env  ## run the tests that need no socket and no Redis, in less than 
 
 test-fast: env  ## run those, and the store's on fakeredis
 	$(FAST) -m 'not sockets'
+
+browser-test: env chromium  ## try the page in a real Chromium
+	$(BIN)/python -m pytest tests/browser
+
+screenshots: env chromium  ## take the pictures of docs/images again
+	$(BIN)/python docs/images/build.py
+
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && \
+	  apt-get install -q -y --no-install-recommends chromium; } || \
+	  { echo 'the page is tried in Chromium, and there is none: apt-get install chromium' >&2; exit 2; }
 
 check: env  ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ NAMES: Final = (
     "kills",
     "queue",
     "fairness",
+    "page",
 )
 
 

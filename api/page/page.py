@@ -21,7 +21,7 @@ from store.listing import Page
 from store.outbox import Outbox
 from store.overview import Overview
 
-from .scope import FILTERS, Filter, act_for_named, all_clients, seen
+from .scope import FILTERS, Filter, all_clients, seen, whose
 from .shell import Shell
 from .timeline import Timeline, timeline
 from .views import Row, facts, raw
@@ -83,7 +83,7 @@ class PageRoutes:
 
     def job(self, job_id: str) -> flask.Response:
         """Show one job."""
-        client_id = act_for_named()
+        client_id = whose()
         job = self._store.read(known_job_id(job_id), client_id)
         now = self._clock()
         course = self._course(job_id, client_id)
@@ -102,7 +102,7 @@ class PageRoutes:
 
     def timeline(self, job_id: str) -> flask.Response:
         """Answer with one job's course."""
-        client_id = act_for_named()
+        client_id = whose()
         return answer(self._course(known_job_id(job_id), client_id).to_wire())
 
     def submit(self) -> flask.Response:

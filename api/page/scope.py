@@ -61,10 +61,13 @@ def seen(clients: Clients, client: str) -> list[str]:
     return all_clients(clients) if caller().is_admin else [caller().client_id]
 
 
-def act_for_named() -> str:
-    """Let the admin act for the client that the address names, and return whose jobs are looked at."""
-    who, named = caller(), flask.request.args.get("client", "")
-    if named and is_client_id(named):
-        own_only(named)
-        flask.g.caller = Caller(named, is_admin=who.is_admin)
-    return caller().client_id
+def whose() -> str:
+    """Return whose job is looked at: the caller's, unless the address names another that it may see.
+
+    Raises RouteNotFoundError.
+    """
+    named = flask.request.args.get("client", "")
+    if not is_client_id(named):
+        return caller().client_id
+    own_only(named)
+    return named

@@ -14,6 +14,8 @@ from .views import span
 SOON: Final = 1.0
 """A webhook that begins within so many lengths of the job after its end is in the picture; later ones are told of."""
 SOON_AT_LEAST_S: Final = 10.0
+LEAST: Final = 0.3
+"""Percent of the picture that a moment takes, to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ class Span:
     def drawn(self, began_ms: int, length_ms: int, now_ms: int) -> dict[str, str]:
         """Return where it lies in a picture that begins at `began_ms`, and what it took in words."""
         to_ms = self.to_ms or now_ms
+        width = max(LEAST, 100 * (to_ms - self.from_ms) / length_ms)
         return {
             "label": self.label,
             "kind": self.kind,
-            "x": f"{100 * (self.from_ms - began_ms) / length_ms:.2f}%",
-            "width": f"{100 * max(0, to_ms - self.from_ms) / length_ms:.2f}%",
+            "x": f"{min(100 - width, 100 * (self.from_ms - began_ms) / length_ms):.2f}%",
+            "width": f"{width:.2f}%",
             "after": span((self.from_ms - began_ms) / 1000),
             "took": span(max(0, to_ms - self.from_ms) / 1000),
         }
@@ -92,7 +95,7 @@ def _begun(job: Job) -> Span:
 
 def _closed(spans: list[Span]) -> list[Span]:
     """End each span where the next one begins; an instant is not shown unless it is an end."""
-    following = [*spans[1:], None]
+    following = [*spans[1:], None][: len(spans)]
     closed = [
         each if next_ is None or each.to_ms is not None else replace(each, to_ms=next_.from_ms)
         for each, next_ in zip(spans, following, strict=True)

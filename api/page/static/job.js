@@ -14,7 +14,7 @@ const path = `/jobs/${jobId}`;
 const by = (id) => document.getElementById(id);
 const timeline = new Timeline(by("timeline").tBodies[0]);
 const deliveries = new Deliveries(by("deliveries"), { path, client, onChange: () => course() });
-let job = null, told_ms = 0, isStopping = false;
+let job = null, told_ms = 0, isStopping = false, line = null;
 
 const draw = framed(() => {
   const now_ms = now();
@@ -55,6 +55,8 @@ function show(fresh, at_ms) {
   tellEnd();
   if (isOtherStep) course();
   draw();
+  if (job.done) line?.end(); // and so does its stream
+  else if (!line?.isThere) open();
 }
 
 function tellEnd() {
@@ -90,7 +92,6 @@ async function move(what) {
     const moved = await ask("POST", `${path}/${what}`, { client });
     isStopping = what === "cancel" && !moved.done;
     show(moved, now());
-    if (what === "reset") open(); // a stream ends with its job
   } catch (refusal) {
     by("refusal").textContent = refusal.message;
     by("refusal").hidden = false;
@@ -99,8 +100,10 @@ async function move(what) {
 
 by("cancel").addEventListener("click", () => move("cancel"));
 by("again").addEventListener("click", () => move("reset"));
+by("again").disabled = by("cancel").disabled = false;
 
 for (const button of document.querySelectorAll("[data-copies]")) {
+  button.disabled = false;
   button.addEventListener("click", async () => {
     const shown = by(button.dataset.copies);
     try {
@@ -120,9 +123,14 @@ for (const shown of page.querySelectorAll("[data-time]")) {
 
 setInterval(() => document.hidden || draw(), 250);
 
-let line = null;
 function open() {
   line?.end();
   line = new Line(document.body.dataset.events, { news: show });
 }
 open();
+// somebody else may have run it again
+document.addEventListener("visibilitychange", async () => {
+  if (document.hidden || !job?.done) return;
+  const fresh = await ask("GET", path, { client }).catch(() => null);
+  if (fresh) show(fresh, now());
+});

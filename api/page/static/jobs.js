@@ -11,6 +11,7 @@ import { count } from "./words.js";
 const MOST = 5000; // jobs that are kept here; who looks for older ones names them in the filter
 const PAGE = 200;
 const MOST_AT_ONCE = 1000;
+const MOST_PAGES = 10; // that one look reads: a filter that fits few gets pages with few
 const FILTERS = ["state", "client", "language", "text"];
 
 const form = document.getElementById("filters");
@@ -18,7 +19,7 @@ const known = new Known(MOST);
 let wanted = readForm(), cursor = null, isLoading = false, isListed = false, listing = 0;
 
 const table = new Table(document.getElementById("jobs"), {
-  entries: () => known.all.filter((entry) => fits(entry.job, wanted)),
+  entries: () => known.listed.filter((entry) => fits(entry.job, wanted)),
   near: () => cursor && !isLoading && known.size < MOST && more(),
 });
 
@@ -38,16 +39,16 @@ async function refresh() {
   const goal = Math.max(PAGE, Math.min(known.size, MOST));
   isLoading = true;
   try {
-    let next = null, found;
+    let next = null, found, pages = 0;
     do {
       const limit = Math.min(MOST_AT_ONCE, goal - jobs.length);
       found = await ask("GET", `/page/jobs?${query({ limit, cursor: next })}`);
       if (mine !== listing) return;
       jobs.push(...found.jobs);
       next = found.next_cursor;
-    } while (next && jobs.length < goal);
+    } while (next && jobs.length < goal && ++pages < MOST_PAGES);
     cursor = next;
-    known.adopt(jobs, now(), turn, { last: next && jobs.at(-1), isWanted: (job) => fits(job, wanted) });
+    known.adopt(jobs, now(), turn, { isWhole: !next, isWanted: (job) => fits(job, wanted) });
     isListed = true;
     showCounts(found.counts);
     showRest();
@@ -63,11 +64,10 @@ async function more() {
   const mine = listing;
   isLoading = true;
   try {
-    const turn = known.turn(), found = await ask("GET", `/page/jobs?${query({ limit: PAGE, cursor })}`);
+    const found = await ask("GET", `/page/jobs?${query({ limit: PAGE, cursor })}`);
     if (mine !== listing) return;
     cursor = found.next_cursor;
-    const at_ms = now();
-    for (const job of found.jobs) known.take(job, at_ms, turn);
+    known.append(found.jobs, now(), { isWhole: !cursor });
     showRest();
   } catch {
     cursor = null; // the line will say what is wrong, and all is read anew when it is back

@@ -18,10 +18,13 @@ function isBefore(a, b) {
   return a.job.client_id > b.job.client_id;
 }
 
+const placed = (job) => ({ job, made_ms: Date.parse(job.created_at) });
+
 export class Known {
   #entries = new Map();
   #order = [];
   #turn = 0;
+  #end = null; // of what is listed, unless it all is; news may come of older ones, which are not shown yet
 
   constructor(most) {
     this.most = most; // older ones are let go of
@@ -31,8 +34,9 @@ export class Known {
     return this.#order.length;
   }
 
-  get all() {
-    return this.#order;
+  // Those that no gap lies between.
+  get listed() {
+    return this.#end ? this.#order.slice(0, this.#placeOf(this.#end) + 1) : this.#order;
   }
 
   get(name) {
@@ -53,13 +57,13 @@ export class Known {
     return this.#put(name, job, at_ms);
   }
 
-  // Takes a list: what stands there is so, and what does not, down to `last` (null: to the end), is no more; save what
-  // was heard of since `turn`.
-  adopt(jobs, at_ms, turn, { last, isWanted }) {
+  // Takes a list from its beginning: what stands there is so, and what does not, down to its end, is no more; save what
+  // was heard of since `turn`. Unless it `isWhole`, it goes on after its last job.
+  adopt(jobs, at_ms, turn, { isWhole, isWanted }) {
     const told = new Set(jobs.map(nameOf));
-    const end = last && { made_ms: Date.parse(last.created_at), job: last };
+    this.#end = isWhole || !jobs.length ? null : placed(jobs.at(-1));
     for (const entry of [...this.#order]) {
-      const isBeyond = end && isBefore(end, entry);
+      const isBeyond = this.#end ? isBefore(this.#end, entry) : !isWhole;
       if (!isBeyond && entry.turn < turn && isWanted(entry.job) && !told.has(nameOf(entry.job))) this.#drop(entry);
     }
     for (const job of jobs) {
@@ -77,9 +81,17 @@ export class Known {
     }
   }
 
+  // Takes a list's next page.
+  append(jobs, at_ms, { isWhole }) {
+    for (const job of jobs) this.take(job, at_ms);
+    if (isWhole) this.#end = null;
+    else if (jobs.length) this.#end = placed(jobs.at(-1));
+  }
+
   clear() {
     this.#entries.clear();
     this.#order.length = 0;
+    this.#end = null;
   }
 
   #put(name, job, at_ms) {
@@ -92,13 +104,13 @@ export class Known {
       Object.assign(entry, { job, at_ms, turn: this.#turn });
       return entry;
     }
-    entry = { job, at_ms, turn: this.#turn, made_ms: Date.parse(job.created_at) };
+    entry = { ...placed(job), at_ms, turn: this.#turn };
     const at = this.#placeOf(entry);
     if (at >= this.most) return null;
     this.#entries.set(name, entry);
     this.#order.splice(at, 0, entry);
     if (this.#order.length > this.most) this.#drop(this.#order.at(-1));
-    return entry;
+    return this.#entries.get(name) ?? null;
   }
 
   #drop(entry) {

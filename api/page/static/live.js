@@ -7,10 +7,11 @@
 import { now } from "./time.js";
 
 const LONGEST_PAUSE_MS = 15000;
+const OPENING_MS = [2000, 10000], MOST_STALE = 6; // a browser tries the connections that it has kept first, dead or not
 const HIDDEN_MS = 60000; // a tab that nobody looks at gives its connection back
 
 export class Line {
-  #url; #news; #back; #source = null; #deaf; #retry; #failed = 0; #heard_ms = 0; #within_s = 15; #hidden; #ended = false;
+  #url; #news; #back; #source = null; #deaf; #retry; #failed = 0; #heard_ms = 0; #within_s = 15; #tried = 0; #hidden; #ended = false;
   keepsHidden = false; // set it to go on listening while the tab is hidden, for notifications
 
   constructor(url, { news, back = () => {} }) {
@@ -25,7 +26,13 @@ export class Line {
     addEventListener("pageshow", (event) => event.persisted && this.#open());
   }
 
+  get isThere() {
+    return !this.#ended;
+  }
+
+  // Wants no more news.
   end() {
+    if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#deaf);
     this.#close();
@@ -39,7 +46,7 @@ export class Line {
     this.#source = source;
     this.#hear();
     source.onopen = () => {
-      this.#failed = 0;
+      this.#failed = this.#tried = 0;
       this.#hear();
       show("live");
       this.#back();
@@ -71,10 +78,13 @@ export class Line {
 
   // An EventSource waits for ever on a line that was cut without a word; pings say that it is there.
   #watch() {
-    if (this.#source && performance.now() - this.#heard_ms > (2 * this.#within_s + 3) * 1000) {
-      show("lost");
-      this.#open();
-    }
+    if (!this.#source) return;
+    const isOpen = this.#source.readyState === EventSource.OPEN;
+    const patience_ms = isOpen ? (2 * this.#within_s + 1) * 1000 : OPENING_MS[this.#tried < MOST_STALE ? 0 : 1];
+    if (performance.now() - this.#heard_ms < patience_ms) return;
+    this.#tried += 1;
+    show("lost");
+    this.#open();
   }
 
   // It was answered, and with no stream: the session is over, the service is away, or there is nothing more to tell.

@@ -136,6 +136,7 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
+form.querySelector("button.main").disabled = false;
 by("f-scenario")?.addEventListener("change", ({ target }) => {
   by("h-scenario").textContent = target.selectedOptions[0].dataset.does ?? "As the service’s dice fall";
 });

@@ -105,8 +105,7 @@ export class Table {
     const before = this.#entries, height = this.#height, held = this.#held(before);
     const entries = (this.#entries = this.read());
     this.#keepInPlace(held, entries, height);
-    const top = this.table.tHead.getBoundingClientRect().bottom, start = this.body.getBoundingClientRect().top;
-    const seen = Math.max(0, Math.floor((top - start) / height));
+    const seen = Math.max(0, Math.floor(-this.body.getBoundingClientRect().top / height));
     const first = Math.max(0, seen - BEYOND);
     const last = Math.min(entries.length, seen + Math.ceil(innerHeight / height) + BEYOND);
     this.#show(first, Math.max(first, last), height);

@@ -2,6 +2,7 @@
 
 import { span } from "./words.js";
 
+const LEAST = 0.3; // percent of the picture that a moment takes, to be seen
 const SVG = "http://www.w3.org/2000/svg";
 
 function row() {
@@ -53,8 +54,9 @@ export class Timeline {
       const took_ms = Math.max(0, ends[at] - each.from_ms);
       tr.className = each.kind;
       label.textContent = each.label;
-      bar.setAttribute("x", `${((100 * (each.from_ms - began_ms)) / length_ms).toFixed(2)}%`);
-      bar.setAttribute("width", `${((100 * took_ms) / length_ms).toFixed(2)}%`);
+      const width = Math.max(LEAST, (100 * took_ms) / length_ms);
+      bar.setAttribute("x", `${Math.min(100 - width, (100 * (each.from_ms - began_ms)) / length_ms).toFixed(2)}%`);
+      bar.setAttribute("width", `${width.toFixed(2)}%`);
       after.textContent = `+ ${span((each.from_ms - began_ms) / 1000)}`;
       took.textContent = span(took_ms / 1000);
     });
