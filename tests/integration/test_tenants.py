@@ -90,6 +90,7 @@ def service() -> Iterator[Service]:
         "DUBQ_SIM_DURATION": "fixed:1",
         "DUBQ_SIM_SPEED": "100",
         "DUBQ_SIM_OUTAGES": "on",
+        "DUBQ_WRONG_TOKENS": "none",  # there are more calls to be tried with wrong ones than guesses in a minute
     }
     with Service(env) as service:
         service.start_valkey()
