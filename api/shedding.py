@@ -11,8 +11,6 @@ from contract.limits import OverloadedError
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Whoever supervises the processes is always answered."""
 BACK_S: Final = 1
-SHEDDER: Final = "dubq.shedder"
-"""Where an application keeps it."""
 
 
 class Shedder:
@@ -26,24 +24,18 @@ class Shedder:
 
     def mount(self, app: flask.Flask) -> None:
         """Put it before what `app` does with requests."""
-        app.extensions[SHEDDER] = self
         app.before_request(self._enter)
         app.teardown_request(self._end)
 
     def waits(self) -> None:
         """Note that the current request, if there is one, only waits from here on."""
-        if flask.has_app_context() and flask.g.pop("is_worked_on", False):
+        if flask.has_app_context() and flask.g.pop("worked_on_by", None):
             self._working -= 1
 
     def goes_on(self) -> None:
         """Note that the current request is worked on again."""
         self._working += 1
-        flask.g.is_worked_on = True
-
-    @property
-    def working(self) -> int:
-        """How many requests are worked on."""
-        return self._working
+        flask.g.worked_on_by = self
 
     def _enter(self) -> None:
         """Count a request. Raises OverloadedError."""
@@ -62,7 +54,10 @@ class Shedder:
 @contextmanager
 def at_rest() -> Iterator[None]:
     """Do not count the current request while its caller is waited for."""
-    shedder: Shedder = flask.current_app.extensions[SHEDDER]
+    shedder: Shedder | None = flask.g.get("worked_on_by")
+    if shedder is None:
+        yield
+        return
     shedder.waits()
     try:
         yield

@@ -8,6 +8,7 @@ import flask
 
 from contract.errors import JobNotFoundError, NotJsonError, RequestError
 from contract.job import Job
+from contract.limits import TooManyQueuedError
 from store.jobs import JobStore
 
 from .caller import client_id
@@ -70,7 +71,15 @@ class SingleRoutes:
         except JobNotFoundError:
             # just claimed, perhaps by somebody else who is about to make it, or past its time to live: whoever
             # asks now makes it under this very id, so that many askers at once start one job
+            return self._make(job_id)
+
+    def _make(self, job_id: str) -> Job:
+        """Make the single job that was claimed; it is let go of if there is no room for it."""
+        try:
             return self._create(job_id, None)
+        except TooManyQueuedError:
+            self._store.release_single(client_id(), job_id)
+            raise
 
     def _create(self, job_id: str, simulate: dict[str, Any] | None) -> Job:
         submission = Submission.parse({"video_url": VIDEO, "simulate": simulate})

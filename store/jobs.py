@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from redis.client import Pipeline
+
 from contract import moves
 from contract.errors import JobExistsError, StaleWriteError
 from contract.job import Job
@@ -173,6 +175,18 @@ class JobStore:
         """Make `job_id` the single job unless there is one; return the one that there is."""
         held = self._redis.set(keys.single(client_id), job_id, nx=True, get=True)
         return held.decode() if isinstance(held, bytes) else job_id
+
+    def release_single(self, client_id: str, job_id: str) -> None:
+        """Let go of a single job that was claimed and could not be made, unless somebody else has made it."""
+        single, record = keys.single(client_id), keys.record(keys.ref(client_id, job_id))
+
+        def release(pipe: Pipeline) -> None:
+            is_claim = pipe.get(single) == job_id.encode() and not pipe.exists(record)
+            pipe.multi()
+            if is_claim:
+                pipe.delete(single)
+
+        self._redis.transaction(release, single, record)
 
     def set_single(self, client_id: str, job_id: str) -> None:
         """Make `job_id` the single job, whatever was before."""
