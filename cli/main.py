@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "notify": ("cli.notify", "Have people told of your jobs' ends."),
     "listen": ("cli.listen", "Receive webhooks, and print them."),
     "clock": ("cli.simulated", "Show or move the clock of your simulated jobs."),
+    "odds": ("cli.simulated", "Show or set how often your simulated jobs fail."),
     "play": ("cli.play", "Play a recorded day, in a minute."),
     "outage": ("cli.simulated", "Have the service play an outage."),
     "engines": ("cli.simulated", "List the engines that can do the work."),

@@ -1,4 +1,4 @@
-"""`dubq clock`, `outage` and `engines`: the simulator's time and weather, and what can stand in its place."""
+"""`dubq clock`, `odds`, `outage` and `engines`: the simulator's time and weather, and what can stand in its place."""
 
 import os
 from dataclasses import asdict
@@ -51,6 +51,21 @@ def of_clock(found: SimulatedClock) -> str:
     ahead_s = round(found.ahead_s, 1)  # who asks a frozen clock does so some milliseconds later
     where = f"{abs(ahead_s):g} s {'ahead of' if ahead_s > 0 else 'behind'}" if ahead_s else "at"
     return f"{to_rfc3339(found.now)}, {pace}, {where} real time"
+
+
+@click.command()
+@click.argument("error_rate", required=False, type=click.FloatRange(0, 1))
+@click.option("--reset", is_flag=True, help="Have them fail as often as the workers were told.")
+@on_service
+def odds(*, error_rate: float | None, reset: bool, service: Service, speech: Speech) -> None:
+    """Show or set how often your simulated jobs fail, from 0 to 1: those that ask for no course of their own."""
+    if reset and error_rate is not None:
+        raise click.UsageError("either an ERROR_RATE or --reset")
+    with service.client() as client:
+        simulator = client.simulator
+        found = simulator.set_odds(error_rate) if reset or error_rate is not None else simulator.odds()
+    rate = found.error_rate
+    speech.result(asdict(found), "as the workers were told" if rate is None else f"{rate:.4g}")
 
 
 @click.command()

@@ -42,7 +42,7 @@ from .metrics import Metrics
 from .once import subscribe
 from .patience import NoPushError
 from .roads import ClientClosedError
-from .simulated import PlayedOutage, SimulatedClock, Simulator
+from .simulated import PlayedOutage, SimulatedClock, SimulatedOdds, Simulator
 from .summary import JobMetrics, Summary
 from .sync import TranslationClient
 
@@ -98,6 +98,7 @@ __all__ = [  # for a star import, which imports no package that not everybody ha
     "Road",
     "ServiceUnavailableError",
     "SimulatedClock",
+    "SimulatedOdds",
     "Simulator",
     "State",
     "Summary",

@@ -6,12 +6,15 @@ from .http import Request
 from .simulated import (
     PlayedOutage,
     SimulatedClock,
+    SimulatedOdds,
     begin_outage,
     end_outage,
     move_clock,
     read_clock,
+    read_odds,
     read_outage,
     reset_world,
+    set_odds,
 )
 
 T = TypeVar("T")
@@ -46,8 +49,16 @@ class AsyncSimulator:
         """Let time go so many times as fast; 1 goes on after `freeze`."""
         return await self._call(move_clock(speed=factor))
 
+    async def odds(self) -> SimulatedOdds:
+        """Read how often this client's jobs fail."""
+        return await self._call(read_odds())
+
+    async def set_odds(self, error_rate: float | None) -> SimulatedOdds:
+        """Set how often they fail, from the next one on that a worker takes; None: as the workers were told."""
+        return await self._call(set_odds(error_rate))
+
     async def reset(self) -> None:
-        """Begin this client's world anew: its jobs are cancelled and forgotten, its clock is real time again."""
+        """Begin this client's world anew: its jobs are cancelled and forgotten, its clock and odds set back."""
         await self._call(reset_world())
 
     async def outage(self) -> PlayedOutage:

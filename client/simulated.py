@@ -34,6 +34,13 @@ class PlayedOutage:
     latency: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedOdds:
+    """The share (0 to 1) that fails of jobs that ask for no course of their own; None: as the workers were told."""
+
+    error_rate: float | None
+
+
 class Call(Protocol):
     """Sends a request once, and returns its value."""
 
@@ -66,8 +73,16 @@ class Simulator:
         """Let time go so many times as fast; 1 goes on after `freeze`."""
         return self._call(move_clock(speed=factor))
 
+    def odds(self) -> SimulatedOdds:
+        """Read how often this client's jobs fail."""
+        return self._call(read_odds())
+
+    def set_odds(self, error_rate: float | None) -> SimulatedOdds:
+        """Set how often they fail, from the next one on that a worker takes; None: as the workers were told."""
+        return self._call(set_odds(error_rate))
+
     def reset(self) -> None:
-        """Begin this client's world anew: its jobs are cancelled and forgotten, its clock is real time again."""
+        """Begin this client's world anew: its jobs are cancelled and forgotten, its clock and odds set back."""
         self._call(reset_world())
 
     def outage(self) -> PlayedOutage:
@@ -93,6 +108,16 @@ def read_clock() -> Request[SimulatedClock]:
 def move_clock(**turn: Any) -> Request[SimulatedClock]:
     """Freeze the clock, put it forward or give it a speed. Raises ValueError or TypeError for what no JSON can say."""
     return _request("POST", "/simulator/clock", _clock, turn)
+
+
+def read_odds() -> Request[SimulatedOdds]:
+    """Read how often jobs fail."""
+    return _request("GET", "/simulator/odds", _odds)
+
+
+def set_odds(error_rate: float | None) -> Request[SimulatedOdds]:
+    """Set how often jobs fail. Raises ValueError or TypeError for what no JSON can say."""
+    return _request("POST", "/simulator/odds", _odds, {"error_rate": error_rate})
 
 
 def reset_world() -> Request[bool]:
@@ -129,6 +154,10 @@ def _clock(document: Any) -> SimulatedClock:
         speed=float(document["speed"]),
         frozen=bool(document["frozen"]),
     )
+
+
+def _odds(document: Any) -> SimulatedOdds:
+    return SimulatedOdds(error_rate=None if document["error_rate"] is None else float(document["error_rate"]))
 
 
 def _outage(document: Any) -> PlayedOutage:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from given import START, a_job
 
 from cli.main import dubq
-from client import PlayedOutage, SimulatedClock
+from client import PlayedOutage, SimulatedClock, SimulatedOdds
 from contract.delivery import Attempt, Delivery, DeliveryState
 from contract.job import Failure, Job, Output
 from contract.states import State
@@ -156,6 +156,8 @@ class ScriptedSimulator:
             if self._client.first:
                 raise self._client.first
             self.did.append((name, *args, *(value for value in options.values() if value is not None)))
+            if "odds" in name:
+                return SimulatedOdds(error_rate=0.25)
             if "outage" in name:
                 return PlayedOutage(kind=args[0] if args else None, left_s=9.0, share=1.0, latency=None)
             return SimulatedClock(now=START, ahead_s=1800.0, speed=0.0, frozen=True)

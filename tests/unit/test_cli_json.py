@@ -33,6 +33,7 @@ WORDS = {
     "deliveries": ("j1",),
     "redeliver": ("j1",),
     "clock": ("--advance", "60"),
+    "odds": ("0.5",),
     "outage": ("slow",),
     "play": (str(Path(__file__).with_name("moment.json")),),
 }

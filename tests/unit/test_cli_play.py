@@ -162,3 +162,12 @@ def test_engines_are_listed_with_what_is_chosen(monkeypatch: pytest.MonkeyPatch)
 def test_a_clock_that_was_frozen_just_now_stands_at_real_time(ahead_s: float, words: str) -> None:
     shown = SimulatedClock(now=START, ahead_s=ahead_s, speed=0.0, frozen=True)
     assert words in of_clock(shown)
+
+
+def test_the_odds_are_shown_set_and_set_back_from_the_shell() -> None:
+    client = Scripted(DONE)
+    assert run(client, "odds").stdout == "0.25\n"
+    assert json.loads(run(client, "odds", "1", "--json").stdout) == {"error_rate": 0.25}
+    run(client, "odds", "--reset")
+    assert client.simulator.did == [("odds",), ("set_odds", 1.0), ("set_odds", None)]
+    assert run(client, "odds", "0.5", "--reset").exit_code == run(client, "odds", "1.5").exit_code == 2

@@ -69,6 +69,19 @@ def test_a_world_is_reset_and_an_outage_played(face: Face) -> None:
     assert client.metrics.requests_by_kind == {"simulator": 5}
 
 
+def test_the_odds_are_read_and_set(face: Face) -> None:
+    service = Service((200, {"error_rate": 0.25}), (200, {"error_rate": None}))
+    simulator = service.client().simulator
+    assert face.result(simulator.odds()).error_rate == 0.25
+    assert face.result(simulator.set_odds(0.5)).error_rate is None
+    assert face.result(simulator.set_odds(None)).error_rate is None
+    assert asked(service) == [
+        ("GET", "/simulator/odds", None),
+        ("POST", "/simulator/odds", {"error_rate": 0.5}),
+        ("POST", "/simulator/odds", {"error_rate": None}),
+    ]
+
+
 def test_where_there_is_no_simulator_that_is_said(face: Face) -> None:
     service = Service((404, {"code": "not_found", "detail": "There is nothing here"}))
     with pytest.raises(RouteNotFoundError):
