@@ -45,6 +45,7 @@ from .news import NewsRoutes
 from .notifications import NotificationRoutes
 from .origins import Origins
 from .outages import Latency, OutageRoutes
+from .page.glance import GlanceRoutes
 from .page.page import PageRoutes
 from .page.session import SessionRoutes
 from .page.shell import Shell
@@ -136,7 +137,8 @@ def create_app(
     ServiceRoutes(settings, connection, clients, hub=hub, clock=clock).mount(app)
     LimitRoutes(settings, connection).mount(app)
     MetricsRoutes(connection, clock).mount(app)
-    StatisticsRoutes(connection, clock).mount(app)
+    statistics = StatisticsRoutes(connection, clock)
+    statistics.mount(app)
     if settings.simulates:
         clocks = ClockStore(connection, lambda: clock().timestamp())
         SimulatorRoutes(clocks, Odds(connection), WorldStore(ledger, store, clocks)).mount(app)
@@ -151,6 +153,7 @@ def create_app(
         clock=clock,
         engines=settings.engines,
     )
+    GlanceRoutes(shell, statistics, simulates=settings.simulates, plays_outages=settings.sim_outages)
     SessionRoutes(shell, doorkeeper, sessions)
     StreamRoutes(shell, news, clients, connection=connection, hub=hub, pace=lambda: ping_s(hub.waiting))
     shell.mount(app)

@@ -39,16 +39,6 @@ HEADERS: Final = {
 }
 
 
-class Section(NamedTuple):
-    """A part of the page, by its endpoint, as the navigation names it."""
-
-    endpoint: str
-    words: str
-
-
-SECTIONS: Final = (Section("page.jobs", "Jobs"), Section("page.submit", "Submit"))
-
-
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What the layout shows around a section. `client_id` is None where nobody has been let in."""
@@ -59,6 +49,23 @@ class Frame:
     asks_for_tokens: bool
     simulates: bool
     now_ms: int
+
+
+class Section(NamedTuple):
+    """A part of the page, by its endpoint, as the navigation names it to whom it `shows`."""
+
+    endpoint: str
+    words: str
+    shows: Callable[[Frame], bool] = lambda _: True
+
+
+SECTIONS: Final = (
+    Section("page.jobs", "Jobs"),
+    Section("page.submit", "Submit"),
+    Section("page.service", "Service", lambda frame: frame.is_admin),
+    Section("page.simulator", "Simulator", lambda frame: frame.simulates),
+    Section("page.notifications", "Notify"),
+)
 
 
 class Shell:
@@ -77,9 +84,9 @@ class Shell:
 
     def render(self, template: str, status: int = 200, /, **facts: Any) -> flask.Response:
         """Return a page of the section that the request is about."""
-        html = flask.render_template(
-            f"page/{template}", frame=self._frame(), sections=SECTIONS, asset=assets.url, **facts
-        )
+        frame = self._frame()
+        sections = [each for each in SECTIONS if each.shows(frame)]
+        html = flask.render_template(f"page/{template}", frame=frame, sections=sections, asset=assets.url, **facts)
         return flask.Response(html, status=status, content_type="text/html; charset=utf-8")
 
     def refuse(self, error: DubqError) -> flask.Response:

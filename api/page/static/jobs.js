@@ -5,6 +5,7 @@ import { ask } from "./ask.js";
 import { fits, Known } from "./known.js";
 import { Line } from "./live.js";
 import { Table } from "./table.js";
+import { standing, tell } from "./tell.js";
 import { now, spaced } from "./time.js";
 import { count } from "./words.js";
 
@@ -109,6 +110,7 @@ function news(job, at_ms) {
     return;
   }
   if (!known.take(job, at_ms)) return;
+  if (job.done && !old?.done) tell(job);
   if (old?.state !== job.state) recount();
   if (!old && isListed) showRest();
   if (known.size > MOST * 0.9) known.prune((entry) => fits(entry.job, wanted), at_ms);
@@ -138,4 +140,4 @@ form.addEventListener("submit", (event) => {
 // what a browser has filled in again on the way back
 addEventListener("pageshow", filter);
 
-new Line(document.body.dataset.events, { news, back: refresh });
+new Line(document.body.dataset.events, { news, back: refresh }).keepsHidden = standing() === "on";
