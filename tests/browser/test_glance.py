@@ -119,7 +119,7 @@ def test_a_service_that_is_away_is_said_to_be_and_what_was_shown_stays(page: Pag
     assert service.url
 
 
-def test_the_clock_is_frozen_put_forward_and_let_go(page: Page, client: TranslationClient) -> None:
+def test_the_clock_is_frozen_put_forward_and_let_go(page: Page, client: TranslationClient, service: Service) -> None:
     page.goto("/page/simulator")
     page.get_by_role("button", name="Freeze").click()
     expect(page.locator("#pace")).to_contain_text("stands still")
@@ -133,9 +133,13 @@ def test_the_clock_is_frozen_put_forward_and_let_go(page: Page, client: Translat
     page.get_by_label("Put it forward, seconds").fill("-1")
     page.get_by_role("button", name="Advance").click()
     expect(page.locator("#refusal")).to_contain_text("advance_s")
+    page.get_by_label("fail, percent").fill("25")
+    page.get_by_role("button", name="Set", exact=True).click()
+    eventually(lambda: requests.get(f"{service.url}/simulator/odds", timeout=5).json() == {"error_rate": 0.25})
     page.get_by_text("Begin anew", exact=True).click()
     page.get_by_role("button", name="Forget all and begin anew").click()
     expect(page.locator("#pace")).to_have_text("real time")
+    expect(page.get_by_label("fail, percent")).to_have_value("")
 
 
 def test_an_outage_is_begun_and_ended_while_the_page_is_spared(page: Page, service: Service) -> None:

@@ -58,8 +58,15 @@ async function attempt(act) {
 }
 
 const turn = (body) => attempt(async () => take(await ask("POST", "/simulator/clock", { body })));
+
+// What is being typed is not written over.
+function takeOdds({ error_rate }, isTyped) {
+  if (!isTyped) by("f-odds").value = error_rate === null ? "" : String(Math.round(error_rate * 1e4) / 100);
+}
+
 const look = () => attempt(async () => {
   take(await ask("GET", "/simulator/clock"));
+  takeOdds(await ask("GET", "/simulator/odds"), document.activeElement === by("f-odds"));
   if (hasOutages) takeOutage(await ask("GET", "/simulator/outage"));
 });
 
@@ -69,6 +76,12 @@ for (const button of document.querySelectorAll("[data-turn]")) {
 by("advance").addEventListener("submit", (event) => {
   event.preventDefault();
   turn({ advance_s: Number(by("f-advance").value) });
+});
+by("odds").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = by("f-odds").value.trim();
+  const error_rate = text ? Math.round(Number(text) * 100) / 1e4 : null;
+  attempt(async () => takeOdds(await ask("POST", "/simulator/odds", { body: { error_rate } })));
 });
 by("reset").addEventListener("click", () => attempt(async () => {
   await ask("POST", "/reset");
