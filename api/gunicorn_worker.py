@@ -107,6 +107,12 @@ class Together:
             data, self._head, self._is_sent = self._head + data, b"", True
         self._socket.sendall(data)
 
+    def sendfile(self, *args: Any, **options: Any) -> Any:
+        """Send a file, which the system takes from where it lies: what was kept goes before it."""
+        if self._head:
+            self.sendall(b"")
+        return self._socket.sendfile(*args, **options)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from typing import BinaryIO
+
 import pytest
 
 from api.gunicorn_worker import Together
@@ -13,6 +16,9 @@ class Line:
 
     def sendall(self, data: bytes) -> None:
         self.packets.append(data)
+
+    def sendfile(self, file: BinaryIO, offset: int, count: int) -> None:
+        self.packets.append(file.read()[offset : offset + count])
 
     def fileno(self) -> int:
         return 7
@@ -47,3 +53,11 @@ def test_a_part_is_not_kept_until_the_next_one() -> None:
 def test_it_is_the_connection_for_all_else() -> None:
     with Together(Line()) as together:
         assert together.fileno() == 7
+
+
+def test_the_head_goes_before_a_file_that_the_system_sends_by_itself() -> None:
+    line = Line()
+    with Together(line) as together:
+        together.sendall(b"head")
+        together.sendfile(BytesIO(b"the file"), 4, count=4)
+    assert line.packets == [b"head", b"file"]
