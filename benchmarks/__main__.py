@@ -15,6 +15,7 @@ NAMES: Final = (
     "fast_jobs",
     "http",
     "transitions",
+    "watching",
     "path",
     "streams",
     "crowd",
