@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ROOT = Path(__file__).parents[1]
+LOADED = ("-S", "json", "-c", "worker.rq_config")
 
 
 def eventually(condition: Callable[[], object], within_s: float = 10.0, *, pause_s: float = 0.02) -> None:
@@ -126,8 +127,8 @@ class Service:
         return ports
 
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start RQ's own worker with RQ's own command line; without arguments, as the README says."""
-        words = arguments or ("-S", "json", "webhooks", "default")
+        """Start RQ's own worker with RQ's own command line; without arguments, as it is fastest: loaded once."""
+        words = arguments or LOADED
         process = self._run(f"worker-{next(self._numbers)}", "rq.cli", "worker", "-u", self.redis_url, *words)
         self.workers.append(process)
         return process

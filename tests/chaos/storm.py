@@ -7,11 +7,11 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import psutil
 from history import check
-from service import Service, eventually, kill_tree
+from service import LOADED, Service, eventually, kill_tree
 from waiters import VIDEO
 
 from client import TranslationClient
@@ -19,8 +19,6 @@ from client import TranslationClient
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
-
-STOCK: Final = ("-S", "json", "-c", "worker.rq_config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +37,7 @@ class Storm:
 
     service: Service
     dice: random.Random
-    worker: tuple[str, ...] = STOCK
+    worker: tuple[str, ...] = LOADED
     done: list[str] = field(default_factory=list)
 
     def rage(self, weather: Weather) -> None:
@@ -102,7 +100,7 @@ def survive(service: Service, weather: Weather, *, jobs: int, workers: int, dura
     service.start_valkey()
     service.start_api()
     for _ in range(workers):
-        service.start_worker(*STOCK)
+        service.start_worker(*LOADED)
     eventually(lambda: service.connection().scard("rq:workers") == workers, 60)
     storm = Storm(service, random.Random(2026))  # noqa: S311 - to play the same again
     with TranslationClient(service.url) as client:

@@ -25,7 +25,7 @@ def test_a_killed_worker_loses_none_of_twenty_jobs(service: Service) -> None:
         waiters = Waiters(client, jobs)
         eventually(lambda: len(waiters.ends) >= 4 and running(client), 20)
         kill_tree(service.workers[0])
-        service.start_worker()
+        service.start_worker("-S", "json", "webhooks", "default")  # as the README has it first
         eventually(lambda: len(waiters.ends) == 20, 30)
         assert {job.state for job in waiters.join().values()} == {State.COMPLETED}
         assert ends(service) == {job.job_id: 1 for job in jobs}

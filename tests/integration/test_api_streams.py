@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import requests
-from service import Service, eventually
+from service import Service, eventually, kill_tree
 
 from contract.job import Output
 from store.ledger import Ledger
@@ -32,12 +32,24 @@ STEPS = 1200
 pytestmark = pytest.mark.sockets
 
 
+@pytest.fixture(scope="module")
+def house() -> Iterator[Service]:
+    """Run Valkey and the API; whoever ends one of them has the next one start it again."""
+    with Service({"DUBQ_SIM_DURATION": "fixed:0.3"}) as running:
+        running.start_valkey()
+        running.start_api()
+        yield running
+
+
 @pytest.fixture
-def service() -> Iterator[Service]:
-    with Service({"DUBQ_SIM_DURATION": "fixed:0.3"}) as service:
-        service.start_valkey()
-        service.start_api()
-        yield service
+def service(house: Service) -> Iterator[Service]:
+    assert house.api
+    if house.api.poll() is not None:
+        house.start_api()
+    house.connection().flushall()
+    yield house
+    while house.workers:
+        kill_tree(house.workers.pop())
 
 
 def submit(service: Service, **fields: Any) -> None:
