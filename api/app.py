@@ -47,6 +47,7 @@ from .origins import Origins
 from .outages import Latency, OutageRoutes
 from .page.glance import GlanceRoutes
 from .page.page import PageRoutes
+from .page.rq_view import RqRoutes
 from .page.session import SessionRoutes
 from .page.shell import Shell
 from .page.stream import StreamRoutes
@@ -155,6 +156,7 @@ def create_app(
     )
     GlanceRoutes(shell, statistics, simulates=settings.simulates, plays_outages=settings.sim_outages)
     SessionRoutes(shell, doorkeeper, sessions)
+    RqRoutes(shell, connection)
     StreamRoutes(shell, news, clients, connection=connection, hub=hub, pace=lambda: ping_s(hub.waiting))
     shell.mount(app)
     app.extensions |= {HUB: hub, DOORKEEPER: doorkeeper, STREAMS: streams, METER: meter}

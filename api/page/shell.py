@@ -48,6 +48,7 @@ class Frame:
     is_admin: bool
     asks_for_tokens: bool
     simulates: bool
+    has_rq: bool
     now_ms: int
 
 
@@ -109,6 +110,7 @@ class Shell:
             is_admin=bool(who and who.is_admin),
             asks_for_tokens=self._settings.auth,
             simulates=self._settings.simulates,
+            has_rq=bool(who and who.is_admin and "page.rq" in flask.current_app.view_functions),
             now_ms=round(self._clock().timestamp() * 1000),
         )
 

@@ -34,7 +34,7 @@ PASSERBY = "passerby"
 SHARED = "talk-es"
 """All clients have a job of this name."""
 REFUSED = "(?i)no permissions"
-ADMINS = ("/clients", "/simulator/outage")
+ADMINS = ("/clients", "/simulator/outage", "/admin", "/page/events")
 
 
 class Tenant(NamedTuple):
