@@ -11,7 +11,6 @@ from contract.ids import DEFAULT_CLIENT, is_client_id
 from contract.job import Job
 from contract.states import State
 from store.clients import Clients
-from store.door import Caller
 
 from .shell import own_only
 
