@@ -4,7 +4,6 @@ from collections.abc import Callable
 from hmac import compare_digest
 from time import monotonic
 from typing import Final
-from urllib.parse import urlsplit
 
 import flask
 import structlog
@@ -16,6 +15,7 @@ from store.door import Caller, Door
 from store.sessions import Sessions
 
 from .address import address_of
+from .incoming import is_from_elsewhere
 from .settings import ApiSettings
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
@@ -123,14 +123,9 @@ class Doorkeeper:
 def from_here_only() -> None:
     """Raise ForbiddenError for what a page of another origin has a browser ask for, if that may change something.
 
-    For requests that show no token: a browser adds a cookie, or needs none. Whoever is no browser says nothing of
-    origins. Source: Fetch Metadata Request Headers, section 2; RFC 6454, section 7.
+    For requests that show no token: a browser adds a cookie.
     """
-    headers = flask.request.headers
-    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
-    if flask.request.method in _SAFE or site in {"same-origin", "none"}:
-        return
-    if site or (origin and urlsplit(origin).netloc != flask.request.host):
+    if flask.request.method not in _SAFE and is_from_elsewhere():
         raise ForbiddenError("this was sent by a page from elsewhere")
 
 

@@ -27,6 +27,8 @@ from .shedding import at_rest
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _SECONDS: Final = re.compile(r"0*[1-9][0-9]*")
+_OF_HERE: Final = frozenset({"same-origin", "none"})
+"""What browsers call pages of the service's own, and what its user has typed."""
 MAX_WAIT_S: Final = 60
 """For so long an answer is held at most."""
 
@@ -95,6 +97,20 @@ def known_job_id(text: str) -> str:
     if not is_job_id(text):
         raise JobNotFoundError("a job_id is 1 to 64 of A-Z a-z 0-9 _ -, so there is no such job")
     return text
+
+
+def is_from_elsewhere() -> bool:
+    """Whether a page of another origin has a browser ask for this; whoever is no browser says nothing of that.
+
+    Not so if its user was led here by a link. Source: Fetch Metadata Request Headers, section 2; RFC 6454, section 7.
+    """
+    headers = flask.request.headers
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site in _OF_HERE:
+        return False
+    if origin is not None:
+        return origin.partition("://")[2].lower() != flask.request.host.lower()
+    return site is not None and headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def idempotency_key() -> str | None:

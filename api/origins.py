@@ -11,11 +11,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import flask
-from werkzeug.datastructures import Headers
 
 from contract.errors import ForbiddenError
 
 from .caller import OPEN
+from .incoming import is_from_elsewhere
 
 METHODS: Final = "DELETE, GET, PATCH, POST"
 SENT: Final = (
@@ -24,7 +24,6 @@ SENT: Final = (
 )
 TOLD: Final = "ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 MAX_AGE_S: Final = 600
-_ELSEWHERE: Final = frozenset({"cross-site", "same-site"})
 _PORT: Final = re.compile(r":[0-9]*$")
 _HOMELY: Final = frozenset({"localhost", "local", "internal"})
 """What names end in that nobody on the Internet can have."""
@@ -51,11 +50,9 @@ class Origins:
             return _permission() if is_asking else None
         if self._asks or flask.request.path in OPEN:
             return None
-        host = flask.request.host
-        is_foreign = origin is not None and origin.partition("://")[2].lower() != host.lower()
-        if is_foreign or _is_embedded(headers):
+        if is_from_elsewhere():
             raise ForbiddenError("a web page from elsewhere may not use this service; DUBQ_ORIGINS can allow it")
-        if not self._is_ours(host):
+        if not self._is_ours(flask.request.host):
             raise ForbiddenError("this service asks for no token, so it goes by no name; DUBQ_ORIGINS can give it one")
         return None
 
@@ -77,14 +74,6 @@ class Origins:
                 response.headers["Access-Control-Allow-Origin"] = origin
                 response.headers["Access-Control-Expose-Headers"] = TOLD
         return response
-
-
-def _is_embedded(headers: Headers) -> bool:
-    """Whether a browser says that a page from elsewhere asks for this, not its user: such a GET has no `Origin`.
-
-    Source: Fetch Metadata, sections 2.1 to 2.3.
-    """
-    return headers.get("Sec-Fetch-Site") in _ELSEWHERE and headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def _permission() -> flask.Response:
