@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: help env demo test test-unit test-fast browser-test screenshots chromium check format docs bench soak \
-  compose-test audit lock clean
+  soak-mixed compose-test audit lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
@@ -66,6 +66,11 @@ bench: env  ## print the figures of docs/benchmarks.md again
 
 soak: env  ## a minute of killed workers and restarts of Valkey under load
 	$(BIN)/python -m pytest -s tests/soak
+
+FOR_S ?= 600
+
+soak-mixed: env  ## ten minutes (FOR_S) of mixed load near the peak: no error that is not the caller's, nothing grows
+	$(BIN)/python -m benchmarks.mixed $(FOR_S)
 
 compose-test: env  ## try docker-compose.yml on a real Docker engine
 	$(BIN)/python -m pytest tests/compose

@@ -18,6 +18,7 @@ NAMES: Final = (
     "watching",
     "path",
     "streams",
+    "mixed",
     "crowd",
     "workers",
     "kills",

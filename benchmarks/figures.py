@@ -1,7 +1,7 @@
 """Figures: quantiles, units, bars to meet, and tables in Markdown, as docs/benchmarks.md has them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from math import ceil
 
@@ -59,11 +59,17 @@ class Load:
 def _spent() -> tuple[float, float, float]:
     """Return CPU seconds so far: of this process and all that it has started, of everyone, and idle ones included."""
     me = psutil.Process()
-    own_s = 0.0
-    for each in (me, *me.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            times = each.cpu_times()
-            own_s += times.user + times.system + times.children_user + times.children_system
+    own_s = spent_s([me, *me.children(recursive=True)])
     everyone = psutil.cpu_times()
     all_s = sum(everyone[:8])
     return own_s, all_s - everyone.idle - everyone.iowait, all_s
+
+
+def spent_s(processes: Iterable[psutil.Process]) -> float:
+    """Return the CPU seconds that processes, and those of their children that have ended, have taken so far."""
+    all_s = 0.0
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            all_s += times.user + times.system + times.children_user + times.children_system
+    return all_s

@@ -38,15 +38,22 @@ class House:
 
 
 @contextmanager
-def house(*, workers: int, processes: int = 1, tells: bool = True) -> Iterator[House]:
-    """Run the whole service with so many stock workers and API processes. Ends all of it.
+def house(
+    *,
+    workers: int,
+    crowds: int = 0,
+    processes: int = 1,
+    tells: bool = True,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[House]:
+    """Run the whole service with so many stock workers, concurrent ones and API processes. Ends all of it.
 
-    `tells`: it offers clients its Redis to be told by.
+    `tells`: it offers clients its Redis to be told by. `more` is for its environment.
     """
-    env = {**_environment(), "WEB_CONCURRENCY": str(processes)}
+    env = {**_environment(), "WEB_CONCURRENCY": str(processes), **more}
     if not tells:
         env["DUBQ_PUBLIC_REDIS_URL"] = "none"
-    wish = Wish(env=env, port=0, workers=0, drain_s=PATIENCE_S)
+    wish = Wish(env=env, port=0, workers=crowds, drain_s=PATIENCE_S)
     with Service(wish, _say) as service, connect(service.ground.redis_url) as connection:
         home = House(service.ground.url, service.ground.redis_url, connection)
         with stock_workers(home, workers, *PRELOADING):
