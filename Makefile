@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: help env demo test test-unit test-fast browser-test screenshots chromium check format docs bench soak \
-  soak-mixed compose-test audit lock clean
+  soak-mixed fuzz compose-test audit lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 22
@@ -58,8 +58,9 @@ format: env  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: env  ## make docs/reference/client.md of the docstrings again
+docs: env  ## make docs/reference/client.md and docs/openapi.json of the code again
 	$(BIN)/python docs/reference/build.py
+	$(BIN)/python docs/reference/openapi.py
 
 bench: env  ## print the figures of docs/benchmarks.md again
 	$(BIN)/python -m benchmarks
@@ -71,6 +72,9 @@ FOR_S ?= 600
 
 soak-mixed: env  ## ten minutes (FOR_S) of mixed load near the peak: no error that is not the caller's, nothing grows
 	$(BIN)/python -m benchmarks.mixed $(FOR_S)
+
+fuzz: env  ## let schemathesis loose on gunicorn and Valkey, with other requests each time
+	$(BIN)/python -m pytest -s tests/fuzz
 
 compose-test: env  ## try docker-compose.yml on a real Docker engine
 	$(BIN)/python -m pytest tests/compose

@@ -35,6 +35,7 @@ from .batch import BatchRoutes
 from .caller import Doorkeeper
 from .clients import ClientRoutes
 from .deliveries import DeliveryRoutes
+from .docs import DocsRoutes
 from .jobs import JobRoutes
 from .keeper import Keeper
 from .limits import Limiter, LimitRoutes
@@ -98,11 +99,7 @@ def create_app(
     streams = None
     if settings.auth or settings.limits.streams is not None:
         streams = Streams(connection, uuid4().hex, hub.open_here, settings.limits.streams)
-    app = App("dubq", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.url_map.merge_slashes = False
-    if isinstance(app.json, flask.json.provider.DefaultJSONProvider):
-        app.json.ensure_ascii = app.json.sort_keys = False
+    app = _without_routes(settings)
     Tracing(meter).mount(app)
     problems.mount(app)
     shedder.mount(app)
@@ -159,7 +156,17 @@ def create_app(
     RqRoutes(shell, connection)
     StreamRoutes(shell, news, clients, connection=connection, hub=hub, pace=lambda: ping_s(hub.waiting))
     shell.mount(app)
+    DocsRoutes(settings).mount(app)
     app.extensions |= {HUB: hub, DOORKEEPER: doorkeeper, STREAMS: streams, METER: meter}
+    return app
+
+
+def _without_routes(settings: ApiSettings) -> App:
+    app = App("dubq", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.merge_slashes = False
+    if isinstance(app.json, flask.json.provider.DefaultJSONProvider):
+        app.json.ensure_ascii = app.json.sort_keys = False
     return app
 
 

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, cast
 
 import flask
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
 from contract.addresses import Reach
 from contract.engines import DEFAULT
@@ -13,11 +15,14 @@ from contract.errors import DubqError, InvalidFieldsError
 from store.jobs import Created, JobStore
 from store.ledger import New
 
+from .answers import QUEUED, SUBMISSION
 from .caller import client_id
+from .documents import JobDocument
 from .incoming import idempotency_key, json_object
 from .jobs import new_job_id
+from .operations import Answer, Body, operation
 from .outgoing import answer
-from .problems import beyond, invalid, members, pointer
+from .problems import Problem, beyond, invalid, members, pointer
 from .schema import Submission
 
 MAX_JOBS: Final = 1000
@@ -26,6 +31,34 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 MOST_ERRORS: Final = 5
 """Wrong fields that are named for one submission: of a thousand bad ones the answer has to stay readable."""
 MULTI_STATUS: Final = 207
+
+
+class Batch(TypedDict):
+    """Submissions, each judged alone: one that is none gets a problem of its own, and costs the others nothing."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # pydantic's way to say so
+
+    jobs: Annotated[list[Submission | Any], Field(max_length=MAX_JOBS)]
+
+
+class Taken(TypedDict):
+    """A submission that has made a job (202), or had made it before (200)."""
+
+    status: Literal[200, 202]
+    job: JobDocument
+
+
+class Refused(TypedDict):
+    """A submission that has made none."""
+
+    status: Annotated[int, Field(ge=400, le=599)]
+    problem: Problem
+
+
+class Results(TypedDict):
+    """What has become of each submission, in their order."""
+
+    results: list[Taken | Refused]
 
 
 class BatchRoutes:
@@ -48,6 +81,15 @@ class BatchRoutes:
         """Put the route into `app`."""
         app.add_url_rule("/jobs/batch", view_func=self.submit_many, methods=["POST"])
 
+    @operation(
+        Answer(
+            MULTI_STATUS,
+            "A result for each.",
+            Results,
+            examples={"accepted": Results(results=[Taken(status=202, job=QUEUED)])},
+        ),
+        body=Body(Batch, {"two": {"jobs": [SUBMISSION, SUBMISSION | {"target_language": "fr"}]}}),
+    )
     def submit_many(self) -> flask.Response:
         """Take each job that can be taken, and say of each what has become of it, in the order of the submissions."""
         flask.request.max_content_length = MAX_BODY_BYTES
@@ -56,7 +98,7 @@ class BatchRoutes:
         wanted = [self._judged(each) for each in _in_turns(_items(json_object()))]
         found = iter(self._store.create_many([each for each in wanted if isinstance(each, New)]))
         results = [_result(next(found) if isinstance(each, New) else each) for each in wanted]
-        return answer({"results": results}, MULTI_STATUS, _when_again(results))
+        return answer(Results(results=results), MULTI_STATUS, _when_again(results))
 
     def _judged(self, item: Any) -> New | InvalidFieldsError:
         """Return the job to be made of a submission, or why none is."""
@@ -90,14 +132,15 @@ def _in_turns(items: list[Any]) -> Iterator[Any]:
         yield each
 
 
-def _when_again(results: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+def _when_again(results: Iterable[Taken | Refused]) -> list[tuple[str, str]]:
     """Return the header that says when those may fare better that were refused for the moment, if some were."""
-    found = [each["problem"]["retry_after_s"] for each in results if "retry_after_s" in each.get("problem", ())]
+    problems = [cast("dict[str, Any]", each).get("problem", {}) for each in results]
+    found = [each["retry_after_s"] for each in problems if "retry_after_s" in each]
     return [("Retry-After", str(max(found)))] if found else []
 
 
-def _result(found: Created | DubqError) -> dict[str, Any]:
+def _result(found: Created | DubqError) -> Taken | Refused:
     if isinstance(found, Created):
-        return {"status": 202 if found.is_new else 200, "job": found.job.to_wire()}
+        return Taken(status=202 if found.is_new else 200, job=found.job.to_wire())
     problem = members(found, flask.g.request_id)
-    return {"status": problem["status"], "problem": problem}
+    return Refused(status=problem["status"], problem=problem)

@@ -15,11 +15,12 @@ from store.door import Caller, Door
 from store.sessions import Sessions
 
 from .address import address_of
+from .docs_ui import UI
 from .incoming import is_from_elsewhere
 from .settings import ApiSettings
 
-OPEN: Final = frozenset({"/healthz", "/readyz"})
-"""What is asked by those who have no token: probes."""
+OPEN: Final = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", *(f"/docs/{each}" for each in UI)})
+"""What is asked by those who have no token: probes, and browsers that show how to get on."""
 METRICS: Final = "/metrics"
 """What the admin may read, and whoever has the token for it alone."""
 OPEN_UNDER: Final = ("/page/login", "/page/static/")

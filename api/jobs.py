@@ -12,31 +12,53 @@ from typing import Final
 import flask
 import redis
 import structlog
+from typing_extensions import TypedDict
 
 from contract.addresses import Reach
 from contract.engines import DEFAULT
-from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError
+from contract.errors import (
+    FieldProblem,
+    IllegalTransitionError,
+    InvalidFieldsError,
+    JobExistsError,
+    JobNotFoundError,
+)
 from contract.ids import is_job_id, uuid7
 from contract.job import Job
-from contract.limits import TooManyStreamsError
+from contract.limits import TooManyQueuedError, TooManyStreamsError
 from contract.states import State
 from store.feed import News
 from store.hub import Hub
 from store.jobs import JobStore
 
+from .answers import ACCEPTED, ALL_OF_IT, CANCELLED, COMPLETED, OF_A_JOB, QUEUED, RUNNING, SUBMISSION, the_job
 from .caller import client_id
+from .documents import JobDocument
 from .incoming import Wait, idempotency_key, json_object, known_job_id, limit, parameters, wait_preferred
+from .operations import Answer, Body, operation
 from .outgoing import accepted, answer, document, job_answer, not_modified
+from .parameters import IDEMPOTENCY_KEY, IDS, KNOWN, LISTED, MAX_IDS, MAX_PAGE, PAGE, PREFER_END, PREFER_WAIT
 from .problems import MAX_ERRORS, beyond, invalid
 from .schema import Submission
 from .streams import ping_s, unfolding
 from .waits import hold, outcome, spoken
 
-MAX_IDS: Final = 1000
-MAX_PAGE: Final = 1000
-PAGE: Final = 50
 HELD: Final = "held"
 _FILTERS: Final = frozenset({"state", "target_language", "limit", "cursor"})
+
+
+class JobsByName(TypedDict):
+    """The jobs that were named, and of which of them there is none."""
+
+    jobs: list[JobDocument]
+    missing: list[str]
+
+
+class JobPage(TypedDict):
+    """Some jobs, newest first, and where the next of them are; null: these are the last."""
+
+    jobs: list[JobDocument]
+    next_cursor: str | None
 
 
 class JobRoutes:
@@ -69,6 +91,13 @@ class JobRoutes:
         app.add_url_rule("/jobs/<job_id>/cancel", view_func=self.cancel, methods=["POST"])
         app.add_url_rule("/jobs/<job_id>/reset", view_func=self.reset, methods=["POST"])
 
+    @operation(
+        ACCEPTED,
+        the_job("This very submission has made it before; the job as it is now.", completed=COMPLETED),
+        body=Body(Submission, {"least": SUBMISSION, "everything": ALL_OF_IT}),
+        parameters=(IDEMPOTENCY_KEY, PREFER_END),
+        errors=(JobExistsError, TooManyQueuedError),
+    )
     def submit(self) -> flask.Response:
         """Take a job: 202, or 200 if this very submission has made it before; at its end if the caller prefers to wait.
 
@@ -93,6 +122,19 @@ class JobRoutes:
             return self._hold(created.job.job_id, replace(wait, until_done=True, ping_s=None), write)
         return write(created.job)
 
+    @operation(
+        Answer(
+            200,
+            "The job as it is. An answer with pings begins before it is known, and so has the document alone.",
+            JobDocument,
+            at_times=("ETag", "Content-Location", "Retry-After", "Preference-Applied"),
+            examples={"running": RUNNING, "completed": COMPLETED},
+            links=OF_A_JOB,
+        ),
+        Answer(304, "It is as the caller knows it.", headers=("ETag",), at_times=("Retry-After", "Preference-Applied")),
+        parameters=(PREFER_WAIT, KNOWN),
+        errors=(JobNotFoundError, TooManyStreamsError),
+    )
     def read(self, job_id: str) -> flask.Response:
         """Answer with one job, held until there is news if the caller prefers that; 304 if it knows it as it is.
 
@@ -104,6 +146,19 @@ class JobRoutes:
                 return self._hold(job_id, wait, _as_it_is)
         return _as_it_is(self._store.read(job_id, client_id()))
 
+    @operation(
+        Answer(
+            200,
+            "With `ids` those jobs, and which of them are missing; else a page of the list.",
+            JobsByName | JobPage,
+            examples={
+                "named": JobsByName(jobs=[RUNNING], missing=["talk-fr"]),
+                "listed": JobPage(jobs=[QUEUED], next_cursor="1793611800000.talk-es"),
+            },
+        ),
+        parameters=(IDS, *LISTED),
+        errors=(InvalidFieldsError,),
+    )
     def read_many(self) -> flask.Response:
         """Answer with the jobs that are named, or with a page of the list."""
         if "ids" in flask.request.args:
@@ -116,12 +171,17 @@ class JobRoutes:
             limit=limit(given["limit"], MAX_PAGE) if "limit" in given else PAGE,
             cursor=given.get("cursor"),
         )
-        return answer({"jobs": [job.to_wire() for job in page.jobs], "next_cursor": page.next_cursor})
+        return answer(JobPage(jobs=[job.to_wire() for job in page.jobs], next_cursor=page.next_cursor))
 
+    @operation(
+        the_job("The job, which stops within a second or two.", cancelled=CANCELLED),
+        errors=(JobNotFoundError, IllegalTransitionError),
+    )
     def cancel(self, job_id: str) -> flask.Response:
         """Ask a job to stop."""
         return job_answer(self._store.cancel(known_job_id(job_id), client_id()))
 
+    @operation(ACCEPTED, errors=(JobNotFoundError, IllegalTransitionError, TooManyQueuedError))
     def reset(self, job_id: str) -> flask.Response:
         """Run a finished job again."""
         return accepted(self._store.reset(known_job_id(job_id), client_id(), request_id=flask.g.request_id))
@@ -164,7 +224,7 @@ class JobRoutes:
         jobs = self._store.read_many(job_ids, client_id())
         found = {job.job_id for job in jobs}
         missing = [job_id for job_id in job_ids if job_id not in found]
-        return answer({"jobs": [job.to_wire() for job in jobs], "missing": missing})
+        return answer(JobsByName(jobs=[job.to_wire() for job in jobs], missing=missing))
 
 
 def new_job_id(now: datetime) -> str:

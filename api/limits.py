@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import flask
 import redis
+from typing_extensions import TypedDict
 
 from contract.errors import RateLimitedError
 from contract.limits import Limit, Limits, Rate
@@ -14,8 +15,9 @@ from store.pace import Pace, Standing
 from .batch import MAX_BODY_BYTES, MAX_JOBS
 from .caller import caller, client_id
 from .incoming import MAX_WAIT_S
-from .jobs import MAX_IDS
+from .operations import Answer, operation
 from .outgoing import answer
+from .parameters import MAX_IDS
 from .quotas import tell_standing
 from .settings import ApiSettings
 
@@ -68,6 +70,49 @@ def _tell(response: flask.Response) -> flask.Response:
     return response
 
 
+class InForce(TypedDict):
+    """Limits; null for as much as one likes."""
+
+    requests: str | None
+    queued: int | str | None
+    running: int | str | None
+    streams: int | str | None
+
+
+class Used(TypedDict):
+    """How many jobs there are."""
+
+    queued: int
+    running: int
+
+
+class Told(InForce):
+    """What the caller may have, and what it has."""
+
+    client_id: str
+    used: Used
+    batch_jobs: int
+    ids: int
+    body_bytes: int
+    batch_body_bytes: int
+    long_poll_s: int
+
+
+_TOLD: Final = {
+    "client_id": "acme",
+    "requests": "100/s",
+    "queued": 500,
+    "running": None,
+    "streams": 100,
+    "used": {"queued": 3, "running": 1},
+    "batch_jobs": MAX_JOBS,
+    "ids": MAX_IDS,
+    "body_bytes": 1_048_576,
+    "batch_body_bytes": MAX_BODY_BYTES,
+    "long_poll_s": MAX_WAIT_S,
+}
+
+
 class LimitRoutes:
     """GET /limits: what the caller may have, and what it has."""
 
@@ -78,6 +123,7 @@ class LimitRoutes:
         """Put the route into `app`."""
         app.add_url_rule("/limits", view_func=self.of_caller)
 
+    @operation(Answer(200, "The limits.", Told, examples={"some": _TOLD}), name="limits")
     def of_caller(self) -> flask.Response:
         """Say what the caller may have, null for as much as it likes, and what it has in the queue and running."""
         told: dict[str, Any] = {"client_id": client_id()}

@@ -21,6 +21,8 @@ from store.health import Health
 from store.measures import BETWEEN, SUM, Counter
 from store.records import to_ms
 
+from .operations import Access, Answer, operation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
@@ -44,6 +46,14 @@ class MetricsRoutes:
         """Put the route into `app`."""
         app.add_url_rule("/metrics", view_func=self.show)
 
+    @operation(
+        Answer(200, "The metrics.", str, content_type="text/plain", examples={"up": "dubq_redis_up 1.0\n"}),
+        Answer(
+            200, "The same.", str, content_type="application/openmetrics-text", examples={"up": "dubq_redis_up 1.0\n"}
+        ),
+        access=Access.ADMIN,
+        name="metrics",
+    )
     def show(self) -> flask.Response:
         """Answer with all there is; while Redis is away with that alone."""
         encode, content_type = choose_encoder(flask.request.headers.get("Accept", ""))

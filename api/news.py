@@ -4,19 +4,26 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
+from typing import Annotated, Any, Final, NotRequired
 
 import flask
 import redis
+from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict
 
-from contract.errors import FieldProblem, InvalidFieldsError
+from contract.errors import FieldProblem, InvalidFieldsError, JobNotFoundError
+from contract.limits import TooManyStreamsError
 from store import feed
 from store.feed import News
 from store.hub import Hub
 from store.jobs import JobStore
 
+from .answers import COMPLETED, RUNNING
 from .caller import client_id
+from .documents import JobDocument
 from .incoming import known_job_id, limit, parameters
+from .operations import JSON, Answer, Parameter, operation
+from .outgoing import nothing
 from .problems import invalid
 from .stories import ClientStory, JobStory
 from .streams import EVENTS, RETRY, event, ping_s, tell, unfolding
@@ -25,6 +32,68 @@ LISTENING: Final = b": listening\n"
 GAP: Final = b": gap\n"
 """Said to who comes back to the stream of all, if some of what it has missed may be kept no more."""
 MAX_PAGE: Final = 1000
+
+FeedId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}(-[0-9]{1,18})?$")]
+AN_ENTRY: Final = "1793611810900-0"
+
+
+class Event(TypedDict):
+    """A change, with its place in the client's feed."""
+
+    feed_id: FeedId
+    job: JobDocument
+
+
+class Missed(TypedDict):
+    """What came after an entry of the feed."""
+
+    events: list[Event]
+    next: Annotated[FeedId, Field(description="What to ask for next, as `after`.")]
+    complete: Annotated[bool, Field(description="false: some of what came after the entry may be kept no more.")]
+
+
+_AFTER: Final = Parameter(
+    name="after", place="query", says="Answer with JSON: what came after this entry; 0 is the start.", type=FeedId
+)
+_LIMIT: Final = Parameter(
+    name="limit",
+    place="query",
+    says="How many changes at most; goes with `after`.",
+    type=Annotated[int, Field(ge=1, le=MAX_PAGE)],
+)
+_LAST: Final = "The `id` of the last event that the caller has seen: it is told what it has missed."
+_LAST_OF_JOB: Final = Parameter(name="Last-Event-ID", place="header", says=_LAST, example=AN_ENTRY)
+_LAST_OF_CLIENT: Final = Parameter(
+    name="Last-Event-ID",
+    place="header",
+    says=_LAST,
+    type=Annotated[str, StringConstraints(pattern=r"^([0-9]{1,18}(-[0-9]{1,18})?)?$")],
+    example=AN_ENTRY,
+)
+
+
+class ServerSentEvent(TypedDict):
+    """One event of a stream: a change of a job, and its place in the feed."""
+
+    id: NotRequired[FeedId]
+    data: Annotated[
+        str,
+        Field(
+            description="A job document.",
+            json_schema_extra={"contentMediaType": JSON, "contentSchema": {"$ref": "#/components/schemas/Job"}},
+        ),
+    ]
+    event: NotRequired[Annotated[str, Field(description="`message`, which stays unsaid.")]]
+
+
+def _stream(says: str, job: dict[str, Any]) -> Answer:
+    return Answer(
+        200,
+        f"{says} Each `data` is a job document, each `id` its place in the feed; comments say that the line is there.",
+        ServerSentEvent,
+        content_type=EVENTS,
+        examples={"an event": ServerSentEvent(id=AN_ENTRY, data=json.dumps(job))},
+    )
 
 
 class NewsRoutes:
@@ -50,6 +119,13 @@ class NewsRoutes:
         app.add_url_rule("/jobs/<job_id>/events", view_func=self.of_job)
         app.add_url_rule("/events", view_func=self.of_client)
 
+    @operation(
+        _stream("Server-sent events: the job as it is, each change, and the end.", COMPLETED),
+        Answer(204, "The caller has seen the end."),
+        parameters=(_LAST_OF_JOB,),
+        errors=(JobNotFoundError, TooManyStreamsError),
+        name="job_events",
+    )
     def of_job(self, job_id: str) -> flask.Response:
         """Tell one job as it is, each change, and the end; 204 if the caller knows the end."""
         job_id, caller, known = known_job_id(job_id), client_id(), _last_event_id()
@@ -58,23 +134,35 @@ class NewsRoutes:
             waiter = stack.enter_context(self._hub.join(caller, job_id))
             now = look()
             if now.done and now.feed_id and known and feed.place(known) >= feed.place(now.feed_id):
-                return flask.Response(status=204)
+                return nothing()
             beginning = RETRY + b"".join(map(event, self._first(now, caller, known)))
             stack.pop_all()
         story = JobStory(look, now.seq, is_over=now.done)
         return unfolding(tell(waiter, story, beginning, pace=self._pace, told=self._told), waiter, EVENTS)
 
+    @operation(
+        _stream("Server-sent events: each change of any job from now on.", RUNNING),
+        Answer(
+            200,
+            "With `after`, as JSON: what was missed.",
+            Missed,
+            examples={"missed": Missed(events=[Event(feed_id=AN_ENTRY, job=COMPLETED)], next=AN_ENTRY, complete=True)},
+        ),
+        parameters=(_AFTER, _LIMIT, _LAST_OF_CLIENT),
+        errors=(InvalidFieldsError, TooManyStreamsError),
+        name="events",
+    )
     def of_client(self) -> flask.Response:
         """Tell every change of the caller's jobs; or, as JSON, those that came `after` an entry.
 
         Who names an entry of which the feed may not keep all that followed is told so.
         """
-        given = parameters({"after", "limit"})
+        given, known = parameters({"after", "limit"}), _last_event_id(is_strict=True)
         if "after" in given:
             return self._missed(given["after"], limit(given.get("limit", str(MAX_PAGE)), MAX_PAGE))
         if "limit" in given:
             raise invalid("limit", "goes with after")
-        caller, known = client_id(), _last_event_id(is_strict=True)
+        caller = client_id()
         with ExitStack() as stack:
             waiter = stack.enter_context(self._hub.join(caller))
             now = feed.end(self._redis, caller)

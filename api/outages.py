@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, Self
 import flask
 import redis
 import structlog
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from contract import law
 from contract.errors import ServiceUnavailableError
@@ -21,6 +22,7 @@ from store.outages import Kind, Outage, OutageStore
 
 from .caller import OPEN, admin_only
 from .incoming import json_object
+from .operations import Access, Answer, Body, operation
 from .outgoing import answer
 from .problems import invalid
 from .schema import DAY_S, Strict
@@ -38,13 +40,31 @@ def _law(text: str) -> str:
     return text
 
 
-class Wanted(Strict):
+class NewOutage(Strict):
     """An outage as it is asked for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"latency": {"type": "string"}}, "required": ["latency"]},
+            "then": {"properties": {"kind": {"const": Kind.SLOW}}},
+        }
+    )
 
     kind: Annotated[Kind, Field(strict=False)]
     for_s: float = Field(gt=0, le=DAY_S)
     share: float = Field(1.0, gt=0, le=1)
-    latency: Annotated[str, Field(max_length=100), AfterValidator(_law)] | None = None
+    latency: (
+        Annotated[
+            str,
+            Field(
+                max_length=100,
+                description="A law of seconds, such as `fixed:2`.",
+                json_schema_extra={"format": "law"},
+            ),
+            AfterValidator(_law),
+        ]
+        | None
+    ) = None
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> Self:
@@ -59,6 +79,24 @@ class Wanted(Strict):
         """The outage that is meant."""
         latency = (self.latency or LATENCY) if self.kind is Kind.SLOW else None
         return Outage(kind=self.kind, share=self.share, latency=latency)
+
+
+class OutageNow(TypedDict):
+    """The present outage, and for how long it goes on; null: there is none."""
+
+    kind: Kind | None
+    left_s: Annotated[float, Field(ge=0)]
+    share: Annotated[float, Field(ge=0, le=1)]
+    latency: str | None
+
+
+_NO_OUTAGE: Final = OutageNow(kind=None, left_s=0.0, share=0.0, latency=None)
+_OUTAGE: Final = Answer(
+    200,
+    "What the outage does.",
+    OutageNow,
+    examples={"slow": {"kind": "slow", "left_s": 59.9, "share": 0.5, "latency": LATENCY}, "none": _NO_OUTAGE},
+)
 
 
 class Latency:
@@ -97,23 +135,29 @@ class OutageRoutes:
         app.add_url_rule("/simulator/outage", view_func=self.begin_outage, methods=["POST"])
         app.add_url_rule("/simulator/outage", view_func=self.end_outage, methods=["DELETE"])
 
+    @operation(_OUTAGE, access=Access.ADMIN)
     def outage(self) -> flask.Response:
         """Say what the present outage does, and for how long."""
         admin_only()
         present, left_s = self._outages.read()
         if present is None:
-            return answer({"kind": None, "left_s": 0.0, "share": 0.0, "latency": None})
-        told = {"kind": present.kind, "left_s": left_s, "share": present.share, "latency": present.latency}
-        return answer(told)
+            return answer(_NO_OUTAGE)
+        return answer(OutageNow(kind=present.kind, left_s=left_s, share=present.share, latency=present.latency))
 
+    @operation(
+        _OUTAGE,
+        body=Body(NewOutage, {"slow": {"kind": "slow", "for_s": 60, "share": 0.5, "latency": LATENCY}}),
+        access=Access.ADMIN,
+    )
     def begin_outage(self) -> flask.Response:
         """Begin an outage."""
         admin_only()
-        wanted = Wanted.parse(json_object())
+        wanted = NewOutage.parse(json_object())
         self._outages.begin(wanted.outage, wanted.for_s)
         log.warning("outage_begun", kind=wanted.kind.value, for_s=wanted.for_s, share=wanted.share)
         return self.outage()
 
+    @operation(_OUTAGE, access=Access.ADMIN)
     def end_outage(self) -> flask.Response:
         """End it before its time."""
         admin_only()

@@ -73,6 +73,13 @@ def accepted(job: Job) -> flask.Response:
     return answer(job.to_wire(), 202, [*_of(job), ("Location", f"/jobs/{job.job_id}")])
 
 
+def nothing() -> flask.Response:
+    """Return 204: there is nothing to say, of no content type."""
+    response = flask.Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
 def not_modified(job: Job) -> flask.Response:
     """Return 304: the caller knows this `seq` already."""
     response = flask.Response(status=304, headers=_of(job))

@@ -1,11 +1,12 @@
 """Every error becomes a problem document (RFC 9457), whatever raised it."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, NotRequired
 
 import flask
 import redis
 import structlog
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
+from typing_extensions import TypedDict
 from werkzeug.exceptions import HTTPException
 
 from contract.errors import (
@@ -23,6 +24,7 @@ from contract.errors import (
     ServiceUnavailableError,
     StaleWriteError,
 )
+from contract.revival import refusals
 
 from .quotas import tell_refusal
 
@@ -61,10 +63,39 @@ _FORMS: Final = {
     "client_id": "has to be 1 to 32 of a-z 0-9 -, and may not begin with -",
     "job_id": "has to be 1 to 64 of A-Z a-z 0-9 _ -",
     "error_code": "has to be 1 to 64 of a-z 0-9 _",
+    "title": "may not contain control characters",
 }
 """What it says in patterns, by the field."""
 
 log = structlog.get_logger()
+
+
+class Wrong(TypedDict):
+    """One thing that is wrong: where (a JSON pointer, or the name of a parameter or header) and what."""
+
+    pointer: str
+    message: str
+
+
+class Problem(TypedDict):
+    """A refusal, as RFC 9457 has it. Readers go by `code`."""
+
+    type: str
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    code: Annotated[str, Field(json_schema_extra={"enum": sorted({each.code for each in refusals()})})]
+    request_id: str
+    retryable: Annotated[bool, Field(description="Whether the very same request may well succeed later.")]
+    job_id: NotRequired[str]
+    limit: NotRequired[Annotated[str, Field(description="Which of the caller's limits was reached.")]]
+    most: NotRequired[int | None]
+    retry_after_s: NotRequired[float]
+    errors: NotRequired[Annotated[list[Wrong], Field(description="With the code `invalid_fields`: all that is wrong.")]]
+    error: NotRequired[Annotated[str, Field(description="Of `POST /start-timer`: the text that its callers know.")]]
+    redis: NotRequired[Annotated[bool, Field(description="Of `GET /readyz`: whether Redis can be reached.")]]
+    workers: NotRequired[Annotated[int | None, Field(description="Of `GET /readyz`: how many listen; null: unknown.")]]
+    checks: NotRequired[Annotated[dict[str, Any], Field(description="Of `GET /readyz`: what was found.")]]
 
 
 def mount(app: flask.Flask) -> None:
@@ -77,7 +108,7 @@ def mount(app: flask.Flask) -> None:
 
 def problem(error: DubqError, /, **more: Any) -> flask.Response:
     """Return the answer to a request that ended in `error`; `more` are further members of the document."""
-    document = members(error, flask.g.request_id) | more
+    document = {**members(error, flask.g.request_id), **more}
     flask.g.problem = error.code
     response = flask.Response(
         flask.json.dumps(document), status=document["status"], content_type="application/problem+json"
@@ -91,9 +122,9 @@ def problem(error: DubqError, /, **more: Any) -> flask.Response:
     return response
 
 
-def members(error: DubqError, request_id: str) -> dict[str, Any]:
+def members(error: DubqError, request_id: str) -> Problem:
     """Return the members of the problem document. Source: RFC 9457, section 3."""
-    found: dict[str, Any] = {
+    found: Problem = {
         "type": f"urn:dubq:problem:{error.code}",
         "title": error.title,
         "status": error.status or InternalError.status,
@@ -109,7 +140,7 @@ def members(error: DubqError, request_id: str) -> dict[str, Any]:
     if error.retry_after_s is not None:
         found["retry_after_s"] = error.retry_after_s
     if isinstance(error, InvalidFieldsError):
-        found["errors"] = [{"pointer": each.pointer, "message": each.message} for each in error.errors]
+        found["errors"] = [Wrong(pointer=each.pointer, message=each.message) for each in error.errors]
     return found
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +18,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -26,7 +26,7 @@ from contract import engines
 from contract.addresses import EVERYWHERE, Networks, Reach, Target
 from contract.ids import JOB_ID
 from contract.job import STAGES, Job, Priority
-from contract.scenarios import find, of_url, resolve
+from contract.scenarios import SCENARIOS, find, of_url, resolve
 from contract.states import State
 
 from .problems import MAX_ERRORS, invalid, invalid_body
@@ -37,8 +37,9 @@ _PAIR_BYTES: Final = len('"":0,')
 DAY_S: Final = 86_400
 SHORTEST_VIDEO_S: Final = 0.001
 """What a video takes is told per second of it, which a shorter one would put beyond all numbers."""
-# larger integers lose digits in readers whose numbers are doubles, Redis's Lua among them. Source: RFC 7493
-MAX_INTEGER: Final = 2**53 - 1
+# larger integers lose digits in readers whose numbers are doubles, Redis's Lua among them (RFC 7493), and JSON does not
+# tell integers from other numbers
+MAX_NUMBER: Final = 2**53 - 1
 
 ENGINES: Final = "engines"
 """The engines of the service, in the context of a check."""
@@ -47,7 +48,6 @@ PRIVATE: Final = "private"
 
 _NO_URL: Final = re.compile(r'[\s\x00-\x20\x7f-\xa0<>"\\^`{|}]')
 _TOO_LARGE: Final = f"has to be {MAX_METADATA_BYTES} bytes at most, as JSON"
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def _web_url(text: str) -> str:
@@ -83,22 +83,19 @@ def _leading_to(url: str, allowed: Networks) -> str:
     return url
 
 
-def _line(text: str) -> str:
-    if _CONTROLS.search(text):
-        raise ValueError("may not contain control characters")
-    return text
-
-
 def _scalar(value: Any) -> Any:
     if isinstance(value, str) and "\0" in value:
         raise ValueError("may not contain a NUL character")
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        raise ValueError(f"has to be from -{MAX_INTEGER} to {MAX_INTEGER}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("has to be a finite number")
+    if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"has to be from -{MAX_NUMBER} to {MAX_NUMBER}")
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError("has to be a string, number, boolean or null")
     return value
+
+
+def _whole(value: Any) -> Any:
+    """Take 2.0 for 2, as JSON does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _slim(metadata: Any) -> Any:
@@ -121,13 +118,38 @@ def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-WebUrl = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_web_url)]
+_NO_NUL: Final = {"type": "string", "pattern": r"^[^\x00]*$"}
+_ANY_SCALAR: Final = {
+    "anyOf": [
+        _NO_NUL,
+        {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
+        {"type": "boolean"},
+        {"type": "null"},
+    ]
+}
+
+WebUrl = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2048),
+    Field(json_schema_extra={"format": "uri", "pattern": "^[hH][tT][tT][pP][sS]?://."}),
+    AfterValidator(_web_url),
+]
 VideoUrl = Annotated[WebUrl, AfterValidator(_video)]
 CallbackUrl = Annotated[WebUrl, AfterValidator(_callback)]
-Title = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line)]
+Title = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 JobId = Annotated[str, StringConstraints(pattern=f"^{JOB_ID.pattern}$")]
-Metadata = Annotated[dict[str, Annotated[Any, AfterValidator(_scalar)]], BeforeValidator(_slim), AfterValidator(_small)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema(_ANY_SCALAR)]
+Metadata = Annotated[
+    dict[str, Scalar],
+    BeforeValidator(_slim),
+    AfterValidator(_small),
+    Field(
+        description=f"The caller's own, {MAX_METADATA_BYTES} bytes at most as JSON.",
+        json_schema_extra={"propertyNames": _NO_NUL},
+    ),
+]
 
 
 class Strict(BaseModel):
@@ -167,12 +189,14 @@ def _stage(name: str) -> str:
 class Simulate(Strict):
     """The course that the simulator shall give to this one job; docs/how-to/simulator.md says what each field does."""
 
-    scenario: Annotated[str, AfterValidator(_scenario)] | None = None
+    scenario: Annotated[str, AfterValidator(_scenario), Field(json_schema_extra={"enum": list(SCENARIOS)})] | None = (
+        None
+    )
     duration_s: float | None = Field(None, ge=0, le=DAY_S)
     slow_factor: float | None = Field(None, ge=1, le=1000)
     outcome: Literal["completed", "error", "stall"] | None = None
-    stage: Annotated[str, AfterValidator(_stage)] | None = None
-    fail_attempts: int | None = Field(None, ge=0, le=10)
+    stage: Annotated[str, AfterValidator(_stage), Field(json_schema_extra={"enum": list(STAGES)})] | None = None
+    fail_attempts: Whole | None = Field(None, ge=0, le=10)
     error_code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
     progress: Literal["smooth", "jumps"] | None = None
     output_late_s: float | None = Field(None, ge=0, le=3600)
@@ -209,7 +233,7 @@ class Submission(Strict):
     metadata: Metadata = Field(default_factory=dict)
     callback_url: CallbackUrl | None = None
     job_id: JobId | None = None
-    max_attempts: int = Field(3, ge=1, le=10)
+    max_attempts: Whole = Field(3, ge=1, le=10)
     engine: Annotated[str, AfterValidator(_engine)] | None = None
     simulate: Simulate | None = None
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
 import flask
 import redis
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from contract.errors import ServiceUnavailableError
 from store import census, health, keys
@@ -18,9 +20,59 @@ from store.redis_users import url_of
 
 from .caller import caller
 from .incoming import MAX_WAIT_S
+from .operations import Access, Answer, operation
 from .outgoing import answer
 from .problems import problem
 from .settings import ApiSettings
+
+
+class Alive(TypedDict):
+    """That it answers."""
+
+    status: Literal["ok"]
+
+
+class Found(TypedDict):
+    """What a check has come to."""
+
+    state: Verdict
+    reason: str
+
+
+class Ready(TypedDict):
+    """That a job would be worked on now; `degraded`: a person should look at what a check warns of."""
+
+    status: Literal["ok", "degraded"]
+    redis: bool
+    workers: Annotated[int | None, Field(ge=0)]
+    checks: dict[str, Found]
+
+
+class RedisRoad(TypedDict):
+    """Where to subscribe, without the password, and to what."""
+
+    url: str
+    channel: str
+
+
+class Roads(TypedDict):
+    """The roads on which this caller can hear of its jobs."""
+
+    client_id: str
+    redis: RedisRoad | None
+    sse: bool
+    long_poll_s: Annotated[int, Field(ge=0, description="For so long an answer is held at most.")]
+
+
+_READY: Final = Ready(
+    status="ok", redis=True, workers=2, checks={"workers": {"state": Verdict.OK, "reason": "2 workers listen"}}
+)
+_ROADS: Final = Roads(
+    client_id="acme",
+    redis=RedisRoad(url="redis://acme@redis.example.com:6379/0", channel="dubq:events:acme:*"),
+    sse=True,
+    long_poll_s=MAX_WAIT_S,
+)
 
 
 class ServiceRoutes:
@@ -44,10 +96,16 @@ class ServiceRoutes:
         app.add_url_rule("/readyz", view_func=self.ready)
         app.add_url_rule("/connect", view_func=self.roads)
 
+    @operation(Answer(200, "It does.", Alive, examples={"ok": Alive(status="ok")}), access=Access.OPEN)
     def alive(self) -> flask.Response:
         """Say that this process answers; it asks nobody else."""
-        return answer({"status": "ok"})
+        return answer(Alive(status="ok"))
 
+    @operation(
+        Answer(200, "It would.", Ready, examples={"ok": _READY}),
+        errors=(ServiceUnavailableError,),
+        access=Access.OPEN,
+    )
     def ready(self) -> flask.Response:
         """Say whether a job that is submitted now would be worked on, and what stands in the way of it if not."""
         workers, checks = self._look()
@@ -80,11 +138,12 @@ class ServiceRoutes:
             health.in_step((now - theirs).total_seconds()),
         ]
 
+    @operation(Answer(200, "The roads.", Roads, examples={"all of them": _ROADS}), name="connect")
     def roads(self) -> flask.Response:
         """Say by which roads this caller can hear of its jobs, besides asking."""
         client_id, url = caller().client_id, self._redis_url()
-        road = {"url": url, "channel": keys.channels(client_id)} if url else None
-        return answer({"client_id": client_id, "redis": road, "sse": True, "long_poll_s": MAX_WAIT_S})
+        road = RedisRoad(url=url, channel=keys.channels(client_id)) if url else None
+        return answer(Roads(client_id=client_id, redis=road, sse=True, long_poll_s=MAX_WAIT_S))
 
     def _redis_url(self) -> str | None:
         """Return where the caller can subscribe; with tokens, where its own user may log in, which is sure to be there.

@@ -2,26 +2,63 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import flask
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
 
-from contract.errors import JobNotFoundError, NotJsonError, RequestError
+from contract.errors import InvalidFieldsError, JobNotFoundError, NotJsonError, RequestError
 from contract.job import Job
 from contract.limits import TooManyQueuedError
+from contract.states import Result
 from store.jobs import JobStore
 
+from .answers import COMPLETED
 from .caller import client_id
+from .documents import JobDocument
 from .incoming import body, json_object, known_job_id, parameters, prefers_representation
 from .jobs import new_job_id
+from .operations import Answer, Body, Parameter, operation
 from .outgoing import answer, describe, job_answer
 from .problems import invalid, pointer, problem
-from .schema import DAY_S, Submission
+from .schema import DAY_S, JobId, Submission
 
 VIDEO: Final = "https://example.com/video.mp4"
 """What the single job translates: its callers name no video."""
 _MISSING: Final = "No duration provided"
 _INVALID: Final = "Invalid duration value"
+
+
+class Single(TypedDict):
+    """How the job stands, in one word."""
+
+    result: Result
+
+
+class Timer(TypedDict):
+    """How long the single job shall take."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # pydantic's way to say so
+
+    duration: Annotated[float, Field(ge=0, le=DAY_S, description="Seconds.")]
+
+
+class Started(TypedDict):
+    """That it has begun."""
+
+    message: str
+
+
+_JOB_ID: Final = Parameter(
+    name="job_id", place="query", says="This job; else the single one, which begins if there is none.", type=JobId
+)
+_PREFER: Final = Parameter(
+    name="Prefer",
+    place="header",
+    says="`return=representation`: the whole document.",
+    example="return=representation",
+)
 
 
 class SingleRoutes:
@@ -35,6 +72,18 @@ class SingleRoutes:
         app.add_url_rule("/status", view_func=self.status)
         app.add_url_rule("/start-timer", view_func=self.start_timer, methods=["POST"])
 
+    @operation(
+        Answer(
+            200,
+            "How the job stands, or all of its document if the caller prefers that.",
+            Single | JobDocument,
+            headers=("Content-Location",),
+            at_times=("ETag", "Retry-After", "Preference-Applied"),
+            examples={"pending": {"result": "pending"}, "representation": COMPLETED},
+        ),
+        parameters=(_JOB_ID, _PREFER),
+        errors=(JobNotFoundError, InvalidFieldsError),
+    )
     def status(self) -> flask.Response:
         """Answer with the result of one job, or with its document if the caller prefers that."""
         job_id = parameters({"job_id"}).get("job_id")
@@ -48,6 +97,17 @@ class SingleRoutes:
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    @operation(
+        Answer(
+            200,
+            "It has begun; `GET /status` speaks of it.",
+            Started,
+            headers=("Content-Location",),
+            at_times=("Retry-After",),
+            examples={"ten": {"message": "Timer started for 10 seconds"}},
+        ),
+        body=Body(Timer, {"ten": {"duration": 10}}),
+    )
     def start_timer(self) -> flask.Response:
         """Start a job of exactly so many seconds, and let /status speak of it."""
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, Self
 
-from api.outages import Wanted
+from api.outages import NewOutage
 from api.schema import Submission
 from contract.clock import FASTEST, SLOWEST
 from contract.errors import FieldProblem, InvalidFieldsError
@@ -124,7 +124,7 @@ class _Reading:
         fields = dict(entry)
         at_s = self._time(fields.pop("at", None), f"{at}/at")
         try:
-            wanted = Wanted.parse(fields)
+            wanted = NewOutage.parse(fields)
         except InvalidFieldsError as error:
             self._all_wrong(error, at)
             return []

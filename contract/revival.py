@@ -20,6 +20,11 @@ def by_code(code: str) -> type[DubqError] | None:
     return next((each for each in _descendants(DubqError) if each.__dict__.get("code") == code), None)
 
 
+def refusals() -> list[type[DubqError]]:
+    """Return the classes that can be an HTTP answer, each once."""
+    return [each for each in _descendants(DubqError) if each.status is not None]
+
+
 def revive(problem: dict[str, Any], *, job_id: str | None, job: Job | None) -> DubqError:
     """Make the error again that a problem document (RFC 9457) speaks of.
 

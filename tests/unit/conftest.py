@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from documented import DocumentedClient
 from keyspace import keyspace
 from replying import Service
 from world import LOGGER, World
@@ -39,7 +40,9 @@ def app(used: redis.Redis, moved: Clock, hub: Hub) -> Flask:
     """Return an application for all tests of a module: its routes take long to compile."""
     from api.app import create_app  # noqa: PLC0415 - slow to import, and the fastest tier has little use for it
 
-    return create_app(ApiSettings(), used, clock=moved, hub=hub, ping_s=lambda _: PING_S)
+    app = create_app(ApiSettings(), used, clock=moved, hub=hub, ping_s=lambda _: PING_S)
+    app.test_client_class = DocumentedClient
+    return app
 
 
 @pytest.fixture

@@ -65,6 +65,12 @@ def test_a_document_repeats_every_field_as_it_was_submitted(web: FlaskClient) ->
     assert Job.from_wire(job).client_id == "default"
 
 
+def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(web: FlaskClient) -> None:
+    first = submit(web, job_id="mine", max_attempts=2.0, simulate={"fail_attempts": 1.0})
+    assert (first.status_code, first.get_json()["max_attempts"]) == (202, 2)
+    assert submit(web, job_id="mine", max_attempts=2, simulate={"fail_attempts": 1}).status_code == 200
+
+
 def test_text_beyond_ascii_is_sent_as_itself(web: FlaskClient) -> None:
     assert "日本" in web.post("/jobs", json=FULL).get_data(as_text=True)
 
