@@ -69,4 +69,5 @@ def _in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("make_app", [an_app, an_app_of_outages])
 def test_schemathesis_finds_nothing(make_app: Callable[[], flask.Flask]) -> None:
     config = configured(1, 2, generation={"deterministic": True})
-    assert findings(schemathesis.openapi.from_wsgi("/openapi.json", make_app(), config=config)) == []
+    found = findings(schemathesis.openapi.from_wsgi("/openapi.json", make_app(), config=config))
+    assert not found, "\n\n".join(found)
