@@ -64,15 +64,21 @@ class Wish:
 
 
 class Purse:
-    """The requests of one client that one process has taken. Pure: it is told the time (ms)."""
+    """The requests of one client that one process has taken. Pure: it is told the time (ms).
 
-    __slots__ = ("_asked_ms", "_grant", "_left", "_relied_until_ms", "_used", "lock")
+    One at a time may ask for more, so there is a `lock`; `failed` is how often that went wrong, `error` what went wrong
+    last.
+    """
+
+    __slots__ = ("_asked_ms", "_grant", "_left", "_relied_until_ms", "_used", "error", "failed", "lock")
 
     def __init__(self) -> None:
         self._grant: Grant | None = None  # there is no limit
         self._left = self._used = 0
         self._asked_ms = self._relied_until_ms = 0
         self.lock = threading.Lock()
+        self.failed = 0
+        self.error: redis.RedisError | None = None
 
     def needs_more(self, now_ms: int) -> bool:
         """Whether Redis has to be asked before the next request."""
@@ -122,10 +128,18 @@ class Pace:
         Redis' own errors pass through.
         """
         purse = self._purses.get(client_id) or self._open(client_id)
+        failed_before = purse.failed
         with purse.lock:
+            if purse.failed != failed_before and purse.error:
+                raise purse.error  # who waited for the same answer need not wait for another
             now_ms = to_ms(self._clock())
             if purse.needs_more(now_ms):
-                purse.fill(self._ask(client_id, rate, purse.wish(now_ms), now_ms), now_ms)
+                try:
+                    grant = self._ask(client_id, rate, purse.wish(now_ms), now_ms)
+                except redis.RedisError as error:
+                    purse.failed, purse.error = purse.failed + 1, error
+                    raise
+                purse.fill(grant, now_ms)
             return purse.spend(now_ms)
 
     def _open(self, client_id: str) -> Purse:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
+from service import eventually
 
 from contract.limits import NONE, Limit, Rate
 from store import keys
 from store.pace import Pace
 
 if TYPE_CHECKING:
-    import redis
     from given import Clock
 
 
@@ -126,3 +129,24 @@ def test_what_is_left_over_of_a_slot_lets_nobody_through_in_a_later_window(
     clock.pass_s(21)
     assert let_through(other, rate, 600) == 500
     assert let_through(one, rate, 5) == 0
+
+
+def test_who_waits_for_the_same_answer_of_a_redis_that_hangs_waits_once(connection: redis.Redis) -> None:
+    asked, hangs = [], Event()
+
+    class Hanging(Pace):
+        def _ask(self, *words: Any) -> Any:
+            asked.append(words)
+            hangs.wait(10)
+            raise redis.TimeoutError
+
+    pace = Hanging(connection)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(pace.count, "a", Rate(5))
+        eventually(lambda: asked)
+        others = [pool.submit(pace.count, "a", Rate(5)) for _ in range(7)]
+        eventually(lambda: all(each.running() for each in others))
+        hangs.set()
+        errors = [each.exception(10) for each in (first, *others)]
+    assert all(isinstance(each, redis.TimeoutError) for each in errors)
+    assert len(asked) < 8
