@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -13,6 +12,7 @@ import structlog
 from store import census, measures, tally
 from store.minutes import Minutes
 from store.records import now_utc, to_ms
+from store.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Meter:
         return lambda news: self.known(road, news.finished_at)
 
 
-class Reporter:
+class Reporter(Rounds):
     """Hands a meter's counts on every `pause_s` seconds, and says that this process lives, with so many `streams`.
 
     Once a minute it copies the counts, if no other process has.
@@ -65,18 +65,21 @@ class Reporter:
         self, connection: redis.Redis, meter: Meter, streams: Callable[[], int], *, pause_s: float = PAUSE_S
     ) -> None:
         self._redis, self._meter, self._streams, self._pause_s = connection, meter, streams, pause_s
+        super().__init__("reporter")
         self._name, self._minutes = uuid4().hex, Minutes(connection)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
 
-    def start(self) -> None:
-        """Begin. To be called after the last fork: threads do not survive one."""
-        self._thread.start()
+    def pause_s(self) -> float:
+        """Return the seconds until the next turn."""
+        return self._pause_s
 
     def stop(self) -> None:
         """End, with what was counted last handed on."""
-        self._stop.set()
-        self._thread.join()
+        super().stop()
+        try:
+            self._hand_on()
+            census.fall_silent(self._redis, self._name)
+        except redis.RedisError as error:
+            log.debug("counts_lost", error=str(error))
 
     def turn(self) -> None:
         """Hand on what there is. While Redis is away it is kept, and gathers."""
@@ -89,6 +92,8 @@ class Reporter:
             self._minutes.keep()
         except redis.RedisError as error:
             log.debug("counts_kept", error=str(error))
+        except Exception:
+            log.exception("counting_failed")
 
     def _hand_on(self) -> None:
         counts = self._meter.take()
@@ -97,22 +102,3 @@ class Reporter:
         except redis.RedisError:
             self._meter.add(counts)
             raise
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._pause_s):
-            self._guarded(self.turn)
-        self._guarded(self._end)
-
-    def _end(self) -> None:
-        try:
-            self._hand_on()
-            census.fall_silent(self._redis, self._name)
-        except redis.RedisError as error:
-            log.debug("counts_lost", error=str(error))
-
-    @staticmethod
-    def _guarded(act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception:
-            log.exception("counting_failed")
