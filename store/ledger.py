@@ -11,7 +11,6 @@ from typing import Any, Final, TypeAlias
 
 import redis
 from redis.client import Pipeline
-from rq.job import Job as RqJob
 
 from contract.errors import StaleWriteError
 from contract.job import Job
@@ -21,6 +20,7 @@ from contract.states import State
 from . import keys, measures, tally
 from .durations import Sample
 from .measures import Counts
+from .notes import Notes
 from .outbox import Outbox
 from .outlook import Outlook
 from .records import Record, document, eta_json, now_utc, to_ms
@@ -71,6 +71,7 @@ class Ledger:
         self.outlook = Outlook(connection, clock)
         self.outbox = Outbox(connection, settings, clock)
         self.turns = Turns(connection, settings)
+        self._notes = Notes(self.turns.queue, int(settings.job_limit_s))
         self._advance = connection.register_script(ADVANCE)
 
     def create(self, job: Job, *, fingerprint: str, simulate: dict[str, Any] | None, request_id: str = "") -> Job:
@@ -155,18 +156,7 @@ class Ledger:
 
     def enqueue(self, pipe: Pipeline, job: Job) -> None:
         """Add RQ's own commands for queueing `job` to `pipe`, all but the push: its turn may be far away."""
-        ref = keys.ref_of(job)
-        pipe.delete(RqJob.key_for(ref))  # notes on an earlier delivery, which would expire in the queue
-        delivery = self.turns.queue.create_job(
-            TASK,
-            args=(ref,),
-            job_id=ref,
-            description=f"translate {ref}",
-            timeout=int(self.settings.job_limit_s),
-            result_ttl=RQ_TTL_S,
-            failure_ttl=RQ_TTL_S,
-        )
-        self.turns.queue.enqueue_job(delivery, pipeline=pipe)
+        self._notes.add(pipe, keys.ref_of(job))
 
     def commands(self) -> Pipeline:
         """Return an empty pipeline that only collects commands, to be written with a change."""
