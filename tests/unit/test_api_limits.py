@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import fakeredis
 import pytest
 from keyspace import keyspace
 from news import BODY, opened
@@ -18,6 +17,7 @@ from store.settings import StoreSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import fakeredis
     import flask
     import redis
     from flask.testing import FlaskClient
@@ -332,10 +332,11 @@ def test_a_redis_that_is_full_takes_nothing_and_can_be_read(
     assert not [key for key in real.scan_iter() if b"j2" in key or b"idempotency" in key]
 
 
-def test_while_redis_is_away_nothing_is_let_through_uncounted(clock: Clock) -> None:
-    server = fakeredis.FakeServer(version=(7,))
+def test_while_redis_is_away_nothing_is_let_through_uncounted(
+    server: fakeredis.FakeServer, fake: fakeredis.FakeRedis, clock: Clock
+) -> None:
     limited = ApiSettings(limits=Limits(requests=Rate(4, 60)))
-    web = create_app(limited, fakeredis.FakeRedis(server=server), clock=clock).test_client()
+    web = create_app(limited, fake, clock=clock).test_client()
     server.connected = False
     refused = web.post("/jobs", json=BODY)
     assert (problem(refused)["code"], refused.headers["Retry-After"]) == ("unavailable", "1")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import fakeredis
 import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
@@ -16,6 +15,7 @@ from cli.main import dubq
 from store.settings import StoreSettings
 
 if TYPE_CHECKING:
+    import fakeredis
     from flask.testing import FlaskClient
 
 ADMIN = "the-admin-s-own-token"
@@ -35,9 +35,9 @@ class Answered:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(fake: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> Any:
     settings = ApiSettings(auth=True, admin_token=ADMIN, store=StoreSettings(notify_schemes=frozenset({"slack"})))
-    web = create_app(settings, fakeredis.FakeRedis(server=fakeredis.FakeServer(version=(7,)))).test_client()
+    web = create_app(settings, fake).test_client()
 
     def request(method: str, url: str, *, json: Any, headers: dict[str, str] | None, **_: Any) -> Answered:
         return Answered(web, method, url, json, {"Authorization": f"Bearer {ADMIN}", **(headers or {})})

