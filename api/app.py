@@ -20,7 +20,6 @@ from store.jobs import JobStore
 from store.ledger import Ledger
 from store.odds import Odds
 from store.outages import OutageStore
-from store.overview import Overview
 from store.pace import Pace
 from store.records import now_utc
 from store.sessions import Sessions
@@ -46,12 +45,7 @@ from .news import NewsRoutes
 from .notifications import NotificationRoutes
 from .origins import Origins
 from .outages import Latency, OutageRoutes
-from .page.glance import GlanceRoutes
-from .page.page import PageRoutes
-from .page.rq_view import RqRoutes
-from .page.session import SessionRoutes
-from .page.shell import Shell
-from .page.stream import StreamRoutes
+from .page import whole as page
 from .service import ServiceRoutes
 from .settings import ApiSettings
 from .shedding import Shedder
@@ -140,22 +134,21 @@ def create_app(
     if settings.simulates:
         clocks = ClockStore(connection, lambda: clock().timestamp())
         SimulatorRoutes(clocks, Odds(connection), WorldStore(ledger, store, clocks)).mount(app)
-    shell, overview = Shell(settings, clock), Overview(ledger)
-    PageRoutes(
-        shell,
-        store=store,
-        outbox=ledger.outbox,
-        overview=overview,
-        clients=clients,
+    page.mount(
+        app,
+        settings,
         connection=connection,
         clock=clock,
-        engines=settings.engines,
+        ledger=ledger,
+        store=store,
+        clients=clients,
+        doorkeeper=doorkeeper,
+        sessions=sessions,
+        news=news,
+        statistics=statistics,
+        hub=hub,
+        ping_s=ping_s,
     )
-    GlanceRoutes(shell, statistics, simulates=settings.simulates, plays_outages=settings.sim_outages)
-    SessionRoutes(shell, doorkeeper, sessions)
-    RqRoutes(shell, connection)
-    StreamRoutes(shell, news, clients, connection=connection, hub=hub, pace=lambda: ping_s(hub.waiting))
-    shell.mount(app)
     DocsRoutes(settings).mount(app)
     app.extensions |= {HUB: hub, DOORKEEPER: doorkeeper, STREAMS: streams, METER: meter}
     return app
