@@ -1,15 +1,23 @@
 """Takes the pictures of the page for the docs: `make screenshots`. The jobs in them stand still, by a frozen clock."""
 
+import math
 import os
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 from playwright.sync_api import Page, expect, sync_playwright
 
 from cli.ground import Wish
 from cli.service import Service
 from client import TranslationClient
+from contract.states import Result
+from store import keys, measures, tally
+from store.minutes import Minutes
+from store.settings import connect
+from worker.course import SHARES
 
 HERE = Path(__file__).parent
 TALKS = (
@@ -41,6 +49,7 @@ def main() -> int:
     with Service(wish, lambda _: None) as service, sync_playwright() as playwright:
         url = service.ground.url
         _play(url)
+        _remember(service.ground.redis_url)
         browser = playwright.chromium.launch(executable_path=chromium, args=("--no-sandbox", "--disable-gpu"))
         for name, path, scheme, width, height in (
             ("jobs", "/", "light", 1280, 640),
@@ -48,6 +57,7 @@ def main() -> int:
             ("jobs-narrow", "/", "light", 380, 640),
             ("job", f"/page/jobs/{SHOWN}", "light", 1280, 860),
             ("submit", "/page/submit", "light", 1280, 560),
+            ("service", "/page/service", "light", 1280, 1000),
         ):
             page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})  # type: ignore[arg-type]
             page.goto(url + path)
@@ -74,8 +84,40 @@ def _play(url: str) -> None:
         client.simulator.freeze()
 
 
+def _remember(redis_url: str) -> None:
+    """Have an hour behind the service, with a busy quarter in it: its counts are made up."""
+    chance, counts = Random(7), Counter[str]()  # noqa: S311 - luck, no secret
+    with connect(redis_url) as connection:
+        now = Minutes(connection).now
+        for minute in range(now - 59, now + 1):
+            busy = math.exp(-(((minute - now + 22) / 8) ** 2))
+            standing = {"queued:high": 2 * busy, "queued:default": 40 * busy, "queued:low": 15 * busy}
+            standing |= {"running": 12 + 28 * busy + chance.random() * 4, "workers": 2, "slots": 1000}
+            facts = {**counts, **{name: round(value) for name, value in standing.items()}}
+            connection.delete(keys.minute(minute))
+            connection.hset(keys.minute(minute), mapping=facts)
+            for _ in range(round(12 + 28 * busy + chance.random() * 6)):
+                counts.update(_one(chance, busy))
+        tally.add(connection, counts)
+
+
+def _one(chance: Random, busy: float) -> Counter[str]:
+    """Return what one job adds to the counts."""
+    result = Result.ERROR if chance.random() < 0.04 + 0.12 * busy else Result.COMPLETED
+    run_s = chance.uniform(5, 15) * (1 + 0.6 * busy)
+    counted = Counter({measures.FINISHED.of(result): 1})
+    counted.update(measures.RUN.of(run_s, result))
+    counted.update(measures.QUEUE_WAIT.of(chance.expovariate(1) * (0.1 + 20 * busy), "default"))
+    counted.update(measures.KNOWING.of(chance.lognormvariate(-6.2, 0.5), "events"))
+    for stage, share in SHARES.items():
+        counted.update(measures.STAGE.of(run_s * share * chance.uniform(0.8, 1.2), stage))
+    return counted
+
+
 def _take(page: Page, name: str) -> None:
-    if name != "submit":
+    if name == "service":
+        expect(page.locator("#workers tbody tr")).to_have_count(1, timeout=15_000)
+    elif name != "submit":
         expect(page.locator("#line:visible, .actions button:enabled").first).to_be_attached(timeout=15_000)
     page.screenshot(path=HERE / f"{name}.png", animations="disabled")
 
