@@ -86,6 +86,7 @@ class BatchRoutes:
             MULTI_STATUS,
             "A result for each.",
             Results,
+            at_times=("Retry-After",),
             examples={"accepted": Results(results=[Taken(status=202, job=QUEUED)])},
         ),
         body=Body(Batch, {"two": {"jobs": [SUBMISSION, SUBMISSION | {"target_language": "fr"}]}}),

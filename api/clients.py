@@ -22,7 +22,7 @@ from .incoming import body, json_object
 from .limits import InForce, in_force, shown
 from .operations import Access, Answer, Body, operation
 from .outgoing import answer, nothing
-from .schema import Strict
+from .schema import Strict, whole
 
 OVERLAP_S: Final = 3600
 """How long a token lives on that is followed by another, unless it is said otherwise: to change it in all places."""
@@ -32,6 +32,7 @@ def _as_text(limit: Limit) -> Callable[[Any], str | None]:
     """Return a reader of one limit in JSON, which gives the text that is kept of it."""
 
     def read(value: Any) -> str | None:
+        value = whole(value)
         is_number = isinstance(value, int) and not isinstance(value, bool)
         if value is None:
             return None

@@ -133,7 +133,7 @@ class JobRoutes:
         ),
         Answer(304, "It is as the caller knows it.", headers=("ETag",), at_times=("Retry-After", "Preference-Applied")),
         parameters=(PREFER_WAIT, KNOWN),
-        errors=(JobNotFoundError, TooManyStreamsError),
+        errors=(JobNotFoundError,),
     )
     def read(self, job_id: str) -> flask.Response:
         """Answer with one job, held until there is news if the caller prefers that; 304 if it knows it as it is.

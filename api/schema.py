@@ -93,7 +93,7 @@ def _scalar(value: Any) -> Any:
     return value
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """Take 2.0 for 2, as JSON does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -139,7 +139,7 @@ CallbackUrl = Annotated[WebUrl, AfterValidator(_callback)]
 Title = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 JobId = Annotated[str, StringConstraints(pattern=f"^{JOB_ID.pattern}$")]
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(whole)]
 Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema(_ANY_SCALAR)]
 Metadata = Annotated[
     dict[str, Scalar],

@@ -188,7 +188,7 @@ def test_an_admin_gives_a_client_limits_of_its_own_and_takes_them_away(web: Flas
     shown = admin(web, "GET", "/clients/acme").get_json()
     assert shown["limits"] == {"requests": None, "queued": 0, "running": None, "streams": None}
     assert shown["limits_in_force"] == {"requests": "4/60s", "queued": 0, "running": None, "streams": 1}
-    changes = {"requests": "600/m", "queued": None, "running": 5, "streams": "none"}
+    changes = {"requests": "600/m", "queued": None, "running": 5.0, "streams": "none"}
     changed = admin(web, "PATCH", "/clients/acme", {"limits": changes})
     assert (changed.status_code, changed.get_json()["limits"]) == (
         200,
