@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def service() -> Iterator[Service]:
     """Run the whole service once for all tests that do it no harm: jobs of 0.2 s, two workers, webhooks in a hurry."""
     webhooks = {"DUBQ_WEBHOOK_PRIVATE": LOOPBACK, "DUBQ_WEBHOOK_SPEED": "100"}
-    with Service({"DUBQ_SIM_DURATION": "fixed:0.2", **webhooks}) as running:
+    # at this level its log has a line for each read, too
+    with Service({"DUBQ_SIM_DURATION": "fixed:0.2", "DUBQ_LOG_LEVEL": "debug", **webhooks}) as running:
         yield running.start(workers=2)
 
 
