@@ -119,6 +119,8 @@ def _take(page: Page, name: str) -> None:
         expect(page.locator("#workers tbody tr")).to_have_count(1, timeout=15_000)
     elif name != "submit":
         expect(page.locator("#line:visible, .actions button:enabled").first).to_be_attached(timeout=15_000)
+    if name.startswith("jobs"):  # its module has drawn the table
+        expect(page.locator("#jobs")).to_have_attribute("aria-rowcount", str(len(TALKS) + 1), timeout=15_000)
     page.screenshot(path=HERE / f"{name}.png", animations="disabled")
 
 

@@ -113,3 +113,10 @@ def test_it_unpickles_nothing(guarded: FlaskClient, connection: redis.Redis, wor
     assert not (tmp_path / "boom").exists()
     pickle.loads(bomb)  # noqa: S301 - which would have made it
     assert (tmp_path / "boom").exists()
+
+
+def test_without_the_extra_there_is_none(connection: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.page.rq_view.find_spec", lambda _: None)
+    web = create_app(ApiSettings(), connection).test_client()
+    assert web.get("/admin/rq/").status_code == 404
+    assert "/admin/rq" not in web.get("/").text
