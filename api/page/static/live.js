@@ -7,11 +7,12 @@
 import { now } from "./time.js";
 
 const LONGEST_PAUSE_MS = 15000;
-const OPENING_MS = [2000, 10000], MOST_STALE = 6; // a browser tries the connections that it has kept first, dead or not
+const OPENING_MS = 10000;
+const PROBES = 6, PROBE_MS = 1500; // browsers keep so many connections to a server, and try them first, dead or not
 const HIDDEN_MS = 60000; // a tab that nobody looks at gives its connection back
 
 export class Line {
-  #url; #news; #back; #source = null; #deaf; #retry; #failed = 0; #heard_ms = 0; #within_s = 15; #tried = 0; #hidden; #ended = false;
+  #url; #news; #back; #source = null; #deaf; #retry; #failed = 0; #heard_ms = 0; #within_s = 15; #hidden; #ended = false;
   keepsHidden = false; // set it to go on listening while the tab is hidden, for notifications
 
   constructor(url, { news, back = () => {} }) {
@@ -46,7 +47,7 @@ export class Line {
     this.#source = source;
     this.#hear();
     source.onopen = () => {
-      this.#failed = this.#tried = 0;
+      this.#failed = 0;
       this.#hear();
       show("live");
       this.#back();
@@ -80,11 +81,18 @@ export class Line {
   #watch() {
     if (!this.#source) return;
     const isOpen = this.#source.readyState === EventSource.OPEN;
-    const patience_ms = isOpen ? (2 * this.#within_s + 1) * 1000 : OPENING_MS[this.#tried < MOST_STALE ? 0 : 1];
+    const patience_ms = isOpen ? (2 * this.#within_s + 1) * 1000 : OPENING_MS;
     if (performance.now() - this.#heard_ms < patience_ms) return;
-    this.#tried += 1;
     show("lost");
-    this.#open();
+    this.#close();
+    this.#probe();
+  }
+
+  // Uses all connections that the browser has kept, so that those that are dead are given up, and then opens a new line.
+  async #probe() {
+    const ask = () => fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(PROBE_MS) });
+    await Promise.allSettled(Array.from({ length: PROBES }, ask));
+    if (!this.#source) this.#open();
   }
 
   // It was answered, and with no stream: the session is over, the service is away, or there is nothing more to tell.
