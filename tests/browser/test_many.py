@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STALLS = {"outcome": "stall"}
 SHOWN = """async () => {
   const found = new Map(), frame = () => new Promise(requestAnimationFrame);
-  for (let y = 0; ; y += innerHeight / 2) {
+  for (let y = 0; ; y += innerHeight) {
     scrollTo(0, y);
     await frame(); await frame();
     for (const tr of document.querySelectorAll("#jobs tbody tr:not(.space)")) {

@@ -9,14 +9,15 @@ export class Refusal extends Error {
   }
 }
 
-// Returns the answer's JSON. Throws a Refusal, also where nobody answers.
-export async function ask(method, path, { body, client } = {}) {
+// Returns the answer's JSON. Throws a Refusal, also where nobody answers, or not within the time that there is.
+export async function ask(method, path, { body, client, within_ms } = {}) {
   const headers = { Accept: "application/json" };
   if (client && client !== document.body.dataset.client) headers["X-Client-Id"] = client;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer, said;
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const signal = within_ms ? AbortSignal.timeout(within_ms) : undefined;
+    answer = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
     said = answer.status === 204 ? null : await answer.json();
   } catch {
     throw new Refusal(0, { detail: "The service cannot be reached just now" });

@@ -13,6 +13,7 @@ const MOST = 5000; // jobs that are kept here; who looks for older ones names th
 const PAGE = 200;
 const MOST_AT_ONCE = 1000;
 const MOST_PAGES = 10; // that one look reads: a filter that fits few gets pages with few
+const FIRST_MS = 3000, LONGEST_MS = 30000, AGAIN_MS = 500; // what a look may take, and the pause before the next
 const FILTERS = ["state", "client", "language", "text"];
 
 const form = document.getElementById("filters");
@@ -35,7 +36,7 @@ function query(more) {
 }
 
 // Reads the list anew, as far down as it is known.
-async function refresh() {
+async function refresh(failed = 0) {
   const mine = ++listing, turn = known.turn(), jobs = [];
   const goal = Math.max(PAGE, Math.min(known.size, MOST));
   isLoading = true;
@@ -43,7 +44,9 @@ async function refresh() {
     let next = null, found, pages = 0;
     do {
       const limit = Math.min(MOST_AT_ONCE, goal - jobs.length);
-      found = await ask("GET", `/page/jobs?${query({ limit, cursor: next })}`);
+      // it may go by a connection that is dead, so the first time it has to be quick
+      const within_ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** failed);
+      found = await ask("GET", `/page/jobs?${query({ limit, cursor: next })}`, { within_ms });
       if (mine !== listing) return;
       jobs.push(...found.jobs);
       next = found.next_cursor;
@@ -56,6 +59,7 @@ async function refresh() {
     table.draw();
   } catch (refusal) {
     announce(refusal.message);
+    setTimeout(() => mine === listing && refresh(failed + 1), AGAIN_MS);
   } finally {
     if (mine === listing) isLoading = false;
   }
@@ -140,4 +144,4 @@ form.addEventListener("submit", (event) => {
 // what a browser has filled in again on the way back
 addEventListener("pageshow", filter);
 
-new Line(document.body.dataset.events, { news, back: refresh }).keepsHidden = standing() === "on";
+new Line(document.body.dataset.events, { news, back: () => refresh() }).keepsHidden = standing() === "on";
