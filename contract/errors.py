@@ -223,8 +223,16 @@ class RateLimitedError(RequestError):
     limit = "requests"
     retryable = True
 
-    def __init__(self, message: str = "", *, most: int | None = None, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        most: int | None = None,
+        retry_after_s: int | None = None,
+        job_id: str | None = None,
+        job: Job | None = None,
+    ) -> None:
+        super().__init__(message, job_id=job_id, job=job)
         self.most, self.retry_after_s = most, retry_after_s
 
 

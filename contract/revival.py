@@ -21,8 +21,9 @@ def by_code(code: str) -> type[DubqError] | None:
 
 
 def refusals() -> list[type[DubqError]]:
-    """Return the classes that can be an HTTP answer, each once."""
-    return [each for each in _descendants(DubqError) if each.status is not None]
+    """Return the classes that can be an HTTP answer, each once; what only a receiver of webhooks answers is none."""
+    ours = (each for each in _descendants(DubqError) if each.__module__.startswith(f"{__package__}."))
+    return [each for each in ours if each.status is not None]
 
 
 def revive(problem: dict[str, Any], *, job_id: str | None, job: Job | None) -> DubqError:
