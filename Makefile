@@ -21,10 +21,10 @@ env: .venv/.made  ## make the environment, .venv, from the lock file
 demo: env  ## run the whole service on real jobs and show what waiting costs
 	$(BIN)/dubq demo
 
-# most tests wait for processes more than they compute, so three at a time suit two cores; and those that wait longest
+# most tests wait for processes more than they compute, so four at a time suit two cores; and those that wait longest
 # come first in the order of the folders, not last as the smallest modules
 test: env  ## run every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # compiled once, whatever the environment says of bytecode; of pytest's plugins only the one that is configured; and who
 # starts no process needs no capturing of what one prints
