@@ -31,7 +31,7 @@ test: env  ## run every test
 FAST = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX="$(CURDIR)/.pytest_cache/bytecode" \
   $(BIN)/python -m pytest tests/unit --disable-plugin-autoload -p pytest_timeout --capture=sys
 
-test-unit: env  ## run the tests that need no socket and no Redis, in less than five seconds
+test-unit: env  ## run the tests that need no socket and no Redis, in some nine seconds
 	$(FAST) -m 'not sockets and not store'
 
 test-fast: env  ## run those, and the store's on fakeredis
