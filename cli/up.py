@@ -128,7 +128,7 @@ def _time_left(notice: Notice) -> str:
 def _notice(runtime: Runtime, port: int) -> Notice:
     notice = runtime.read(port)
     if notice is None:
-        raise NotRunningError(f"`dubq up` runs no service on port {port}")
+        raise NotRunningError(f"`dubq up` runs no service on port {port}; --port names another")
     return notice
 
 

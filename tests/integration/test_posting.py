@@ -74,15 +74,18 @@ def test_proxies_of_the_environment_are_not_asked(receiver: Receiver, monkeypatc
 
 def test_a_huge_answer_is_read_a_little(receiver: Receiver) -> None:
     sent: list[int] = []
+    is_over = threading.Event()
 
     def flood(line: socket.socket) -> None:
         line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         with suppress(OSError):
             while sum(sent) < 2**26:
                 sent.append(line.send(b"x" * 65536))
+        is_over.set()
 
     receiver.says(flood)
     assert post(receiver) == Answer(status=200)
+    assert is_over.wait(10)
     assert BODY_LIMIT < sum(sent) < 2**25  # what the system's buffers took, and not all of it
 
 

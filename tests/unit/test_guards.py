@@ -278,7 +278,8 @@ def test_a_token_that_is_one_and_one_that_is_none_cost_the_same_commands(
         return commands[:1]  # who is let in goes on, and its request is counted
 
     cost("first")  # who teaches Redis the script
-    assert cost(token) == cost(token[:-1] + "A") == cost("x") == cost(token[:20] + "é") == ["EVALSHA"]
+    neighbour = token[:-1] + ("A" if token[-1] != "A" else "E")
+    assert cost(token) == cost(neighbour) == cost("x") == cost(token[:20] + "é") == ["EVALSHA"]
 
 
 @pytest.mark.parametrize(
